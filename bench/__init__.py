@@ -1,0 +1,1 @@
+"""Measurements of DreamNet: load, faults, and the tables made of them."""

@@ -1,0 +1,58 @@
+"""Repeated measurements of one thing, and the few numbers that describe them."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Spread = Literal["range", "iqr"]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """Median, spread (low to high) and worst of some runs, in one unit."""
+
+    unit: str
+    median: float
+    low: float
+    high: float
+    worst: float
+    runs: int
+
+    @classmethod
+    def of(
+        cls, values: Sequence[float], unit: str, spread: Spread, *, higher_is_better: bool
+    ) -> Figure:
+        """Describe measured values; ValueError if there are none, or one is not a number."""
+        if not values:
+            raise ValueError(f"no values in {unit!r}: write None where nothing was measured")
+        if not all(math.isfinite(value) for value in values):
+            raise ValueError(f"values in {unit!r} must be finite numbers, got {list(values)}")
+        low, high = (min(values), max(values)) if spread == "range" else quartiles(values)
+        worst = min(values) if higher_is_better else max(values)
+        return cls(unit, statistics.median(values), low, high, worst, len(values))
+
+    def text(self) -> str:
+        """As in a table: median, and with several runs the spread, and the worst if outside."""
+        if self.runs == 1:
+            return number(self.median)
+        worst = "" if self.low <= self.worst <= self.high else f", worst {number(self.worst)}"
+        return f"{number(self.median)} ({number(self.low)}–{number(self.high)}{worst})"  # noqa: RUF001 - a dash of a range
+
+
+def quartiles(values: Sequence[float]) -> tuple[float, float]:
+    """First and third quartile; the value itself if there is one only."""
+    if len(values) == 1:
+        return values[0], values[0]
+    first, _, third = statistics.quantiles(values, n=4, method="inclusive")
+    return first, third
+
+
+def number(value: float) -> str:
+    """A number with about three significant digits and no exponent."""
+    if value == int(value) or abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3g}"

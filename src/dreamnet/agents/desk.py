@@ -1,0 +1,216 @@
+"""The only door to the world: judges a proposal, records it and queues the action, in one go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from dreamnet.domain.reef.settlement import Judgement, Occupant, Reef, attempt_settlement
+from dreamnet.drivers.store.base import Store, Tx
+from dreamnet.kernel.clock import Clock
+from dreamnet.kernel.errors import Conflict, NotFound
+from dreamnet.kernel.ids import fresh_id
+from dreamnet.model.actions import (
+    Action,
+    ActionId,
+    ActionPhase,
+    Agent,
+    Office,
+    Proposal,
+    Rejected,
+    Settled,
+    Waiting,
+)
+from dreamnet.model.messages import Message, MessageId
+from dreamnet.model.policy import ReefPolicy
+
+LEASE = timedelta(seconds=3)
+
+Verdict = Settled | Waiting | Rejected
+
+
+class KillSwitch:
+    """A file in the data directory; while it is there no action is let out."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def thrown(self) -> bool:
+        """Return whether DreamNet is halted; an unreadable answer counts as halted."""
+        try:
+            self._file.lstat()
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
+        return True
+
+
+@dataclass(frozen=True)
+class DeskParts:
+    """What a desk needs; `owner` names this node, `queued` is called when messages wait."""
+
+    store: Store
+    policy: ReefPolicy | None
+    switch: KillSwitch
+    clock: Clock
+    owner: str
+    queued: Callable[[], None]
+
+
+class Desk:
+    """Judges, records and queues; performers claim here and report their outcomes here."""
+
+    def __init__(self, parts: DeskParts) -> None:
+        self._parts = parts
+        self._said: dict[str, str] = {}
+
+    def halted(self) -> bool:
+        """Return whether the kill switch is thrown."""
+        return self._parts.switch.thrown()
+
+    def judge(self, tx: Tx, proposal: Proposal) -> Verdict:
+        """Judge within the caller's transaction; a repeated key returns the first verdict."""
+        tx.actions.lock()
+        known = tx.actions.by_key(proposal.key)
+        if known is not None:
+            return _verdict_of(known)
+        judgement = attempt_settlement(proposal, self._reef(tx))
+        if not (judgement.permitted or judgement.waits):
+            return self._refuse(tx, proposal, judgement)
+        now = self._parts.clock.now()
+        phase = ActionPhase.PERMITTED if judgement.permitted else ActionPhase.PROPOSED
+        action = Action(id=ActionId(fresh_id("act")), proposal=proposal, phase=phase, at=now)
+        tx.actions.insert(action)
+        if judgement.permitted:
+            self._let_out(tx, action)
+        else:
+            self._record(tx, f"action-{phase}", action, judgement.reason)
+        return _verdict_of(action)
+
+    async def propose(self, proposal: Proposal) -> Verdict:
+        """Judge in a transaction of its own."""
+        return await self._parts.store.tx(lambda tx: self.judge(tx, proposal))
+
+    async def decide(self, action_id: ActionId, *, approve: bool) -> Action:
+        """Carry out a person's decision on a waiting action; `Conflict` when it is decided."""
+
+        def work(tx: Tx) -> Action:
+            tx.actions.lock()
+            action = tx.actions.get(action_id)
+            if action is None:
+                raise NotFound.of(f"there is no action {action_id}", mend="dreamnet reef status")
+            if action.phase is not ActionPhase.PROPOSED:
+                raise Conflict.of(f"{action_id} is already {action.phase}")
+            return self._decided(tx, action, approve=approve)
+
+        return await self._parts.store.tx(work)
+
+    def _decided(self, tx: Tx, action: Action, *, approve: bool) -> Action:
+        now = self._parts.clock.now()
+        if not approve:
+            tx.actions.decide(action.id, ActionPhase.REJECTED, "denied by a person", now)
+            denied = action.model_copy(update={"phase": ActionPhase.REJECTED})
+            self._record(tx, "action-denied", denied, "denied by a person")
+            return denied
+        judgement = attempt_settlement(action.proposal, self._reef(tx), approved=True)
+        if not judgement.permitted:
+            raise Conflict.of(f"not now: {judgement.reason}", mend=judgement.mend)
+        tx.actions.decide(action.id, ActionPhase.PERMITTED, "approved by a person", now)
+        permitted = action.model_copy(update={"phase": ActionPhase.PERMITTED})
+        self._let_out(tx, permitted)
+        return permitted
+
+    async def claim(self, performer: Agent) -> list[Action]:
+        """Lease what waits for a performer; nothing while the kill switch is thrown."""
+        if self.halted():
+            return []
+        now, owner = self._parts.clock.now(), self._parts.owner
+        return await self._parts.store.tx(lambda tx: tx.actions.claim(performer, owner, now, LEASE))
+
+    async def renew(self, action: Action) -> bool:
+        """Extend a claimed action's lease; false when somebody else holds it by now."""
+        until = self._parts.clock.now() + LEASE
+        return await self._parts.store.tx(lambda tx: tx.actions.renew(action, until))
+
+    async def finish(self, action: Action, *, succeeded: bool, detail: str) -> bool:
+        """Record an outcome and tell the proposer; false when the lease was lost (it is void)."""
+        phase = ActionPhase.SUCCEEDED if succeeded else ActionPhase.FAILED
+        now = self._parts.clock.now()
+
+        def work(tx: Tx) -> bool:
+            if not tx.actions.finish(action, phase, detail, now):
+                return False
+            proposal = action.proposal
+            ended = action.model_copy(update={"detail": detail})
+            self._send(tx, (proposal.performer, proposal.agent), f"action-{phase}", ended)
+            self._record(tx, f"action-{phase}", action, detail)
+            return True
+
+        return await self._parts.store.tx(work)
+
+    def _reef(self, tx: Tx) -> Reef:
+        occupants = tuple(
+            Occupant(
+                office=action.proposal.office,
+                target=action.proposal.target,
+                disruptive=action.proposal.disruptive,
+                phase=action.phase,
+            )
+            for action in tx.actions.active()
+        )
+        return Reef(self._parts.policy, occupants, halted=self.halted())
+
+    def _let_out(self, tx: Tx, action: Action) -> None:
+        proposal = action.proposal
+        self._send(tx, (proposal.agent, proposal.performer), _word_for(proposal), action)
+        self._record(tx, "action-permitted", action, proposal.reason)
+        self._said.pop(proposal.target, None)
+
+    def _refuse(self, tx: Tx, proposal: Proposal, judgement: Judgement) -> Rejected:
+        """Record a refusal once, not each time the same question is asked again."""
+        words = f"{proposal.verb}: {judgement.reason}"
+        if self._said.get(proposal.target) != words:
+            self._said[proposal.target] = words
+            body = {"proposal": proposal.model_dump(mode="json"), "reason": judgement.reason}
+            tx.ledger.append("action-refused", proposal.target, body, self._parts.clock.now())
+        return Rejected(
+            reason=judgement.reason, mend=judgement.mend, retry_after_s=judgement.retry_after_s
+        )
+
+    def _send(self, tx: Tx, way: tuple[Agent, Agent], word: str, action: Action) -> None:
+        sender, to = way
+        payload = {"action": action.id, "target": action.proposal.target, "detail": action.detail}
+        if action.proposal.case is not None:
+            payload["case"] = action.proposal.case
+        tx.messages.send(
+            Message(
+                id=MessageId(fresh_id("msg")),
+                at=self._parts.clock.now(),
+                sender=sender,
+                to=to,
+                message=word,
+                payload=payload,
+            )
+        )
+        tx.after_commit(self._parts.queued)
+
+    def _record(self, tx: Tx, kind: str, action: Action, detail: str) -> None:
+        body = {"action": action.id, "detail": detail, **action.proposal.model_dump(mode="json")}
+        tx.ledger.append(kind, action.proposal.target, body, self._parts.clock.now())
+
+
+def _word_for(proposal: Proposal) -> str:
+    if proposal.office is Office.HEAL or proposal.agent is Agent.DREAMKEEPER:
+        return f"health-check-failed-needs-{proposal.verb}"
+    return f"{proposal.verb}-requested"
+
+
+def _verdict_of(action: Action) -> Verdict:
+    if action.phase is ActionPhase.PROPOSED:
+        return Waiting(action=action)
+    if action.phase is ActionPhase.REJECTED:
+        return Rejected(reason=action.detail or "denied", retry_after_s=None)
+    return Settled(action=action)

@@ -1,0 +1,157 @@
+"""From the world to the views that dreams are judged by."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from dreamnet.agents.world import PARTS, InstanceSeen, World, is_erring
+from dreamnet.domain.dreams.view import Condition, Peers, Trouble, TroubleKind, View
+from dreamnet.domain.vitals import Verdict, Vitals
+from dreamnet.model.instances import slot_target
+from dreamnet.model.services import ServiceName, ServiceSpec, Slot
+
+# A dependency shared by all replicas takes them one after the other; a shorter look would call a
+# hang, whose readiness falls a moment before its liveness, a lost dependency.
+CONFIRM_ALL_UNREADY = timedelta(seconds=1)
+
+_CONDITIONS = {
+    Verdict.UNKNOWN: Condition.UNKNOWN,
+    Verdict.WELL: Condition.WELL,
+    Verdict.FAILING: Condition.FAILING,
+}
+
+
+def targets(world: World) -> list[str]:
+    """Return every target there is: services, their slots (wanted or still there), and parts."""
+    found: dict[str, None] = dict.fromkeys(PARTS)
+    for name in world.services:
+        found[name] = None
+        for slot in range(1, world.desired.get(name, 0) + 1):
+            found[slot_target(name, Slot(slot))] = None
+    for seen in world.instances.values():
+        found[seen.instance.target] = None
+    return list(found)
+
+
+def view_of(world: World, target: str, now: datetime) -> View:
+    """Return what is seen of a target; an unknown one is not wanted."""
+    if target in world.parts:
+        return _part(world, target)
+    service, _, slot = target.partition("/")
+    spec = world.services.get(ServiceName(service))
+    if spec is None:
+        return View(target=target, wanted=False)
+    if not slot:
+        return _service(world, spec, now)
+    return _slot(world, spec, Slot(int(slot)), now)
+
+
+def _part(world: World, part: str) -> View:
+    seen = world.parts[part]
+    return View(
+        target=part,
+        incarnation=part if seen.good_in_row else "",
+        good_in_row=seen.good_in_row,
+        trouble=seen.trouble if _still(seen.trouble, seen.good_in_row) else None,
+        noticed=seen.noticed,
+    )
+
+
+def _still(trouble: Trouble | None, good_in_row: int) -> bool:
+    """A part that answers again is no longer dead, unless its death is a story not yet told."""
+    if trouble is None:
+        return False
+    return trouble.kind is not TroubleKind.DIED or bool(trouble.mended) or good_in_row == 0
+
+
+def _service(world: World, spec: ServiceSpec, now: datetime) -> View:
+    seen = [one for one in world.of_service(spec.name) if one.alive and not one.withdrawn]
+    wanted = world.desired.get(spec.name, 0) > 0
+    return View(
+        target=spec.name,
+        wanted=wanted,
+        incarnation=spec.name if any(one.is_ready for one in seen) else "",
+        good_in_row=max((one.ready.streak.goods for one in seen), default=0),
+        trouble=_service_trouble(world, spec, seen, now),
+        noticed=max((one.ready.since for one in seen if one.ready.since), default=None),
+    )
+
+
+def _service_trouble(
+    world: World, spec: ServiceSpec, seen: list[InstanceSeen], now: datetime
+) -> Trouble | None:
+    env = world.env_problems.get(spec.name)
+    if env is not None:
+        return Trouble(TroubleKind.ENV_INVALID, _env_words(env.missing, env.blank, env.unreadable))
+    eligible = [one for one in seen if one.ready.ever_well]
+    if eligible and all(_long_unready(one.ready, now) for one in eligible):
+        policy = spec.on_all_unready
+        words = f"all {len(eligible)} instances lost readiness ({eligible[0].ready.last_output}); "
+        return Trouble(TroubleKind.ALL_UNREADY, f"{words}traffic: {policy}")
+    if len(eligible) > 1 and all(is_erring(one.answered) for one in eligible):
+        return Trouble(TroubleKind.ALL_ERRING, f"all {len(eligible)} instances answer errors")
+    return None
+
+
+def _long_unready(ready: Vitals, now: datetime) -> bool:
+    failing = ready.verdict is Verdict.FAILING
+    return failing and ready.since is not None and now - ready.since >= CONFIRM_ALL_UNREADY
+
+
+def _env_words(missing: tuple[str, ...], blank: tuple[str, ...], bad: tuple[str, ...]) -> str:
+    parts = [
+        f"{label}: {', '.join(names)}"
+        for label, names in (("missing", missing), ("blank", blank), ("unreadable", bad))
+        if names
+    ]
+    return "environment is not complete; " + "; ".join(parts)
+
+
+def _slot(world: World, spec: ServiceSpec, slot: Slot, now: datetime) -> View:
+    target = slot_target(spec.name, slot)
+    wanted = slot <= world.desired.get(spec.name, 0)
+    newest = next(iter(world.of_slot(spec.name, slot)), None)
+    if newest is None:
+        return View(target=target, wanted=wanted, ended=world.failed_starts.get(target))
+    instance = newest.instance
+    failing = newest.live if newest.live.verdict is Verdict.FAILING else newest.ready
+    age = now - instance.created
+    return View(
+        target=target,
+        wanted=wanted,
+        incarnation=instance.id if newest.running else "",
+        ended=instance.exit,
+        live=_CONDITIONS[newest.live.verdict],
+        ready=_CONDITIONS[newest.ready.verdict],
+        since=newest.ready.since,
+        output=failing.last_output,
+        good_in_row=min(newest.live.streak.goods, newest.ready.streak.goods),
+        ever_ready=newest.ready.ever_well,
+        starting=not newest.ready.ever_well and age < spec.health.start_period,
+        requests=newest.answered.requests if newest.answered else 0,
+        errors=newest.answered.errors if newest.answered else 0,
+        erring=is_erring(newest.answered),
+        peers=_peers(world, spec.name, slot),
+        noticed=_noticed(newest),
+    )
+
+
+def _noticed(seen: InstanceSeen) -> datetime | None:
+    if seen.instance.exit is not None:
+        return seen.noticed
+    if seen.live.verdict is Verdict.FAILING:
+        return seen.live.since
+    if seen.ready.verdict is Verdict.FAILING:
+        return seen.ready.since
+    return seen.answered.at if seen.answered and is_erring(seen.answered) else None
+
+
+def _peers(world: World, service: ServiceName, slot: Slot) -> Peers:
+    others = [
+        seen for seen in world.of_service(service) if seen.instance.slot != slot and seen.running
+    ]
+    return Peers(
+        count=len(others),
+        ready=sum(1 for seen in others if seen.is_ready),
+        erring=sum(1 for seen in others if is_erring(seen.answered)),
+    )

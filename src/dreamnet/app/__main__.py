@@ -1,0 +1,61 @@
+"""`python -m dreamnet.app --file dreamnet.toml`: the node process, started by root."""
+
+from __future__ import annotations
+
+import argparse
+import socket
+import sys
+from pathlib import Path
+
+import uvloop
+
+from dreamnet.app.assembly import assemble, data_dir_of
+from dreamnet.app.datadir import Taken
+from dreamnet.app.run import Stop, StopRequest, run
+from dreamnet.kernel.errors import DreamNetError, Transient, UserError
+from dreamnet.kernel.log import configure
+from dreamnet.model.settings import Settings, load_settings
+from dreamnet.root import AGAIN_CODE, BUSY_CODE, WRONG_CONFIG_CODE
+from dreamnet.web.server import bind
+
+
+def main() -> int:
+    """Return the exit code that tells root what to do next."""
+    parser = argparse.ArgumentParser(prog="python -m dreamnet.app")
+    parser.add_argument("--file", type=Path, default=Path("dreamnet.toml"))
+    file: Path = parser.parse_args().file.resolve()
+    try:
+        return _run(load_settings(file), file)
+    except Taken as error:
+        return _complain(error, BUSY_CODE)
+    except UserError as error:
+        return _complain(error, WRONG_CONFIG_CODE)
+    except Transient as error:
+        return _complain(error, 1)
+    except DreamNetError as error:
+        return _complain(error, WRONG_CONFIG_CODE)
+
+
+def _run(settings: Settings, file: Path) -> int:
+    data = data_dir_of(settings, file)
+    data.create()
+    with data.held():
+        configure(file=data.log_file, level=settings.node.log_level.upper())
+        listener = bind(settings.node.listen)
+        return uvloop.run(_live(settings, file, listener))
+
+
+async def _live(settings: Settings, file: Path, listener: socket.socket) -> int:
+    stop = StopRequest()
+    node = assemble(settings, data_dir_of(settings, file), lambda: stop.ask(Stop.AGAIN))
+    kind = await run(node, stop, listener)
+    return AGAIN_CODE if kind is Stop.AGAIN else 0
+
+
+def _complain(error: DreamNetError, code: int) -> int:
+    sys.stderr.write(f"dreamnet: {error}\n")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

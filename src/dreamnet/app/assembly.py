@@ -1,0 +1,159 @@
+"""Assembly: settings in, a frozen node out; the only namer of concrete drivers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from dreamnet import __version__
+from dreamnet.agents.bundle import collect_bundle
+from dreamnet.agents.deploykeeper import DeployKeeper
+from dreamnet.agents.desk import Desk, DeskParts, KillSwitch
+from dreamnet.agents.dreamkeeper import DreamKeeper
+from dreamnet.agents.envkeeper import EnvKeeper
+from dreamnet.agents.operations import Operations
+from dreamnet.agents.relaybot import RelayBot
+from dreamnet.agents.weaver import Weaver
+from dreamnet.agents.world import World
+from dreamnet.app.datadir import DataDir
+from dreamnet.drivers.bus.base import Bus
+from dreamnet.drivers.bus.memory import MemoryBus
+from dreamnet.drivers.gateway.base import Gateway
+from dreamnet.drivers.gateway.envoy import EnvoyGateway
+from dreamnet.drivers.platforms.base import Platform
+from dreamnet.drivers.platforms.process import ProcessPlatform
+from dreamnet.drivers.secrets.base import SecretSource
+from dreamnet.drivers.secrets.dotenv import DotenvSource
+from dreamnet.drivers.store.base import Store
+from dreamnet.drivers.store.sql import SqlStore
+from dreamnet.health import Health
+from dreamnet.kernel.clock import SystemClock
+from dreamnet.kernel.ids import fresh_random
+from dreamnet.kernel.metrics import Metrics
+from dreamnet.model.actions import Agent
+from dreamnet.model.services import ServiceSpec
+from dreamnet.model.settings import Settings
+from dreamnet.senses.probes import Prober
+from dreamnet.senses.telemetry import Telemetry
+from dreamnet.web.handles import Handles
+from dreamnet.web.readiness import node_health
+
+
+@dataclass(frozen=True)
+class Keepers:
+    """The agents that tick."""
+
+    relaybot: RelayBot
+    dreamkeeper: DreamKeeper
+    deploykeeper: DeployKeeper
+    envkeeper: EnvKeeper
+    weaver: Weaver
+
+
+@dataclass(frozen=True)
+class Node:
+    """Every part of a running node."""
+
+    settings: Settings
+    data: DataDir
+    store: Store
+    bus: Bus
+    platform: Platform
+    gateway: Gateway
+    world: World
+    keepers: Keepers
+    prober: Prober
+    telemetry: Telemetry
+    health: Health
+    handles: Handles
+
+
+def data_dir_of(settings: Settings, file: Path) -> DataDir:
+    """Return the data directory, relative to the settings' file."""
+    return DataDir((file.parent / settings.node.data_dir).resolve())
+
+
+def open_store(settings: Settings, data: DataDir) -> SqlStore:
+    """Return the store that the settings name, not yet opened."""
+    url = settings.node.store.get_secret_value()
+    return SqlStore(url or f"sqlite:///{data.database}")
+
+
+def assemble(settings: Settings, data: DataDir, restart_node: Callable[[], None]) -> Node:
+    """Build a node in reading order; nothing runs yet."""
+    clock = SystemClock()
+    store = open_store(settings, data)
+    bus = MemoryBus()
+    platform = ProcessPlatform(data.instances, clock)
+    gateway = EnvoyGateway(data.gateway, settings.gateway.listen, clock, hold=settings.gateway.hold)
+    world = World(clock)
+    world.services.update(settings.services)
+    relaybot = RelayBot(store, clock, data.owner())
+    desk = Desk(
+        DeskParts(
+            store=store,
+            policy=settings.reef,
+            switch=KillSwitch(data.halt_file),
+            clock=clock,
+            owner=data.owner(),
+            queued=relaybot.wake.ring,
+        )
+    )
+    envkeeper = EnvKeeper(world, _sources, bus.publish)
+    operations = Operations(platform, world, envkeeper.variables, settings.heal.start_limit)
+    bundle = partial(collect_bundle, platform, world)
+    keepers = Keepers(
+        relaybot=relaybot,
+        dreamkeeper=DreamKeeper(store, desk, world, settings.heal, bundle),
+        deploykeeper=DeployKeeper(store, desk, world, platform, operations),
+        envkeeper=envkeeper,
+        weaver=Weaver(desk, world, gateway, bus.publish),
+    )
+    relaybot.connect(
+        {
+            Agent.DREAMKEEPER: keepers.dreamkeeper.receive,
+            Agent.DEPLOYKEEPER: keepers.deploykeeper.receive,
+            Agent.ENVKEEPER: envkeeper.receive,
+            Agent.RELAYBOT: relaybot.receive,
+            Agent.WEAVER: keepers.weaver.receive,
+        }
+    )
+    health = node_health(store, world, data.path)
+    handles = Handles(
+        settings=settings,
+        store=store,
+        world=world,
+        desk=desk,
+        dreamkeeper=keepers.dreamkeeper,
+        envkeeper=envkeeper,
+        relaybot=relaybot,
+        platform=platform,
+        health=health,
+        metrics=Metrics(),
+        version=__version__,
+        restart_node=restart_node,
+    )
+    return Node(
+        settings=settings,
+        data=data,
+        store=store,
+        bus=bus,
+        platform=platform,
+        gateway=gateway,
+        world=world,
+        keepers=keepers,
+        prober=Prober(bus.publish, clock, fresh_random()),
+        telemetry=Telemetry(gateway, bus.publish, clock),
+        health=health,
+        handles=handles,
+    )
+
+
+def _sources(spec: ServiceSpec) -> Mapping[str, SecretSource]:
+    """Return where a service's secrets come from, by the name that may be shown."""
+    folder = Path(spec.folder)
+    return {
+        source: DotenvSource(folder / source.removeprefix("dotenv:")) for source in spec.env.sources
+    }

@@ -1,0 +1,143 @@
+"""The data directory: who holds it, which node runs, how the last one ended."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Generator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dreamnet.kernel.environ import variable
+from dreamnet.kernel.errors import UserError
+from dreamnet.kernel.ids import fresh_id
+from dreamnet.kernel.processes import Identity
+from dreamnet.model.facts import PartDied
+from dreamnet.model.instances import Exit
+
+
+class Taken(UserError):
+    """Another node holds the data directory."""
+
+
+@dataclass(frozen=True)
+class DataDir:
+    """Paths of everything DreamNet keeps on disk; created with no rights for others."""
+
+    path: Path
+
+    @property
+    def database(self) -> Path:
+        """Return the file of the default store."""
+        return self.path / "dreamnet.db"
+
+    @property
+    def instances(self) -> Path:
+        """Return the folder of the process platform."""
+        return self.path / "instances"
+
+    @property
+    def gateway(self) -> Path:
+        """Return the folder of the gateway."""
+        return self.path / "gateway"
+
+    @property
+    def log_file(self) -> Path:
+        """Return the node's own log."""
+        return self.path / "logs" / "dreamnet" / "node.log"
+
+    @property
+    def halt_file(self) -> Path:
+        """Return the kill switch."""
+        return self.path / "halt"
+
+    @property
+    def record(self) -> Path:
+        """Return the file that says which node runs and where it answers."""
+        return self.path / "node.json"
+
+    def create(self) -> None:
+        """Make the folder; UserError when it cannot be written."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            probe = self.path / f".write-{os.getpid()}"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise UserError.of(
+                f"the data directory cannot be written: {error.strerror}",
+                where=str(self.path),
+                mend="give yourself write permission, or set another [node] data_dir",
+            ) from error
+
+    @contextlib.contextmanager
+    def held(self) -> Generator[None]:
+        """Hold the directory; `Taken` when another node has it."""
+        handle = os.open(self.path / "node.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(handle)
+            raise Taken.of(
+                "another node works in this data directory",
+                where=str(self.path),
+                mend="dreamnet status, or dreamnet down to stop it",
+            ) from error
+        try:
+            yield
+        finally:
+            os.close(handle)
+
+    def owner(self) -> str:
+        """Return the name of this directory's node, the same for every restart."""
+        file = self.path / "node-id"
+        with contextlib.suppress(FileNotFoundError):
+            known = file.read_text().strip()
+            if known:
+                return known
+        made = fresh_id("node")
+        _write(file, made)
+        return made
+
+    def write_record(self, url: str, version: str, started: datetime) -> None:
+        """Say which node runs; removed again only by a stop on purpose."""
+        me = Identity.of(os.getpid())
+        if me is None:
+            raise UserError.of("this process cannot be identified")
+        record = {
+            "pid": me.pid,
+            "start_ticks": me.start_ticks,
+            "boot_id": me.boot_id,
+            "url": url,
+            "version": version,
+            "started": started.isoformat(),
+        }
+        _write(self.record, json.dumps(record))
+
+    def previous_death(self, now: datetime) -> PartDied | None:
+        """Return how the last node died, None when it stopped on purpose or never was."""
+        if not self.record.exists():
+            return None
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            death = json.loads(variable("DREAMNET_NODE_DEATH"))
+            at = datetime.fromtimestamp(float(death["wall_s"]), UTC)
+            back_ms = (now - at).total_seconds() * 1000
+            mended = f"root had started it again after {back_ms:.0f} ms"
+            return PartDied(
+                at=at, part="node", exit=Exit(at=at, reason=str(death["words"])), mended=mended
+            )
+        ended = Exit(at=now, reason="ended without a goodbye, root or machine with it")
+        return PartDied(at=now, part="node", exit=ended, mended="started again by hand")
+
+
+def _write(file: Path, text: str) -> None:
+    draft = file.with_suffix(".draft")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w") as out:
+        out.write(text)
+        out.flush()
+        os.fsync(out.fileno())
+    draft.replace(file)

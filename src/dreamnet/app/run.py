@@ -1,0 +1,200 @@
+"""The life of a node: open, adopt, tick, and stop the way it was asked to."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Mapping
+from enum import StrEnum
+
+from dreamnet import __version__
+from dreamnet.agents.keeper import run_keeper
+from dreamnet.app.assembly import Node
+from dreamnet.drivers.store.base import Tx
+from dreamnet.kernel.errors import DreamNetError, Transient
+from dreamnet.kernel.log import logger
+from dreamnet.kernel.tasks import Tasks
+from dreamnet.model.facts import PartDied
+from dreamnet.model.instances import InstanceId
+from dreamnet.model.services import ServiceName
+from dreamnet.senses.life import watch_instances
+from dreamnet.senses.parts import watch_parts
+from dreamnet.senses.target import Target
+from dreamnet.web.meter import Meter
+from dreamnet.web.server import Server, make_app
+
+PRUNE_EVERY_S = 3600.0
+STOP_LIMIT_S = 50.0
+
+log = logger("node")
+
+
+class Stop(StrEnum):
+    """What a stop leaves running."""
+
+    EVERYTHING = "everything"
+    NODE_ONLY = "node-only"
+    AGAIN = "again"
+
+
+class StopRequest:
+    """Set once, by a signal or by the API; the first request counts."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+        self.kind: Stop = Stop.NODE_ONLY
+
+    def ask(self, kind: Stop) -> None:
+        """Ask the node to stop."""
+        if not self._event.is_set():
+            self.kind = kind
+            self._event.set()
+
+    def listen(self) -> None:
+        """Let SIGTERM and SIGINT stop everything and SIGUSR1 the node only."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self.ask, Stop.EVERYTHING)
+        loop.add_signal_handler(signal.SIGINT, self.ask, Stop.EVERYTHING)
+        loop.add_signal_handler(signal.SIGUSR1, self.ask, Stop.NODE_ONLY)
+
+    async def wait(self) -> Stop:
+        """Wait until somebody asks."""
+        await self._event.wait()
+        return self.kind
+
+
+async def run(node: Node, stop: StopRequest, listener: socket.socket) -> Stop:
+    """Run a node until it is told to stop; returns what it was told."""
+    stop.listen()
+    died = node.data.previous_death(node.world.clock.now())
+    server = Server(make_app(node.handles), listener)
+    async with Tasks("node") as tasks:
+        tasks.loop("web", server.serve)
+        await _open(node)
+        node.data.write_record(server.url, __version__, node.world.clock.now())
+        _begin(node, tasks)
+        if died is not None:
+            node.bus.publish(died)
+        await _record(node, "node-started", died)
+        node.health.started()
+        log.info("node is up", url=server.url, gateway=str(node.settings.gateway.listen))
+        kind = await stop.wait()
+        node.health.draining()
+        await _close(node, kind, tasks)
+        await server.close()
+    return kind
+
+
+async def _open(node: Node) -> None:
+    await node.store.open()
+    configured = {
+        ServiceName(name): spec.replicas.min for name, spec in node.settings.services.items()
+    }
+    node.world.want(await node.store.tx(lambda tx: tx.services.adopt(configured)))
+    await asyncio.gather(node.platform.open(), node.gateway.open())
+    node.world.refresh(await node.platform.observe())
+
+
+def _begin(node: Node, tasks: Tasks) -> None:
+    keepers, clock, publish = node.keepers, node.world.clock, node.bus.publish
+    tasks.loop("facts", lambda: _listen(node))
+    tasks.loop("life", lambda: watch_instances(node.platform, publish, clock))
+    tasks.loop("parts", lambda: watch_parts(node.gateway, publish, clock))
+    tasks.loop("telemetry", node.telemetry.run)
+    tasks.loop("follow", lambda: _follow(node))
+    tasks.loop("weave", keepers.weaver.run)
+    tasks.loop("meter", Meter(node.handles, node.bus).run)
+    tasks.loop("prune", lambda: _prune_for_ever(node))
+    run_keeper(tasks, "relaybot", keepers.relaybot)
+    run_keeper(tasks, "envkeeper", keepers.envkeeper)
+    run_keeper(tasks, "weaver", keepers.weaver)
+    run_keeper(tasks, "deploykeeper", keepers.deploykeeper)
+    run_keeper(tasks, "dreamkeeper", keepers.dreamkeeper)
+
+
+async def _listen(node: Node) -> None:
+    """Feed the world; what a full queue lost is found by the keepers' own look each second."""
+    async for fact in node.bus.subscribe():
+        node.world.apply(fact)
+
+
+async def _follow(node: Node) -> None:
+    """Let the prober follow exactly the running instances."""
+    wake = node.world.subscribe()
+    while True:
+        node.prober.follow(await _probed(node))
+        await wake.wait(5.0)
+
+
+async def _probed(node: Node) -> Mapping[InstanceId, Target]:
+    found: dict[InstanceId, Target] = {}
+    environments: dict[ServiceName, dict[str, str]] = {}
+    for seen in list(node.world.instances.values()):
+        spec = node.world.services.get(seen.instance.service)
+        if spec is None or not seen.running:
+            continue
+        if spec.name not in environments:
+            environments[spec.name] = {}
+            with contextlib.suppress(DreamNetError):
+                environments[spec.name] = await node.keepers.envkeeper.variables(spec)
+        found[seen.instance.id] = Target(seen.instance, spec, environments[spec.name])
+    return found
+
+
+async def _close(node: Node, kind: Stop, tasks: Tasks) -> None:
+    """Stop on purpose: first nobody acts any more, then traffic drains, then instances end."""
+    log.info("stopping", what=str(kind))
+    await _record(node, "node-stopping", None, what=str(kind))
+    await tasks.drain_only("dreamkeeper", "deploykeeper", "weaver", "weave", "follow", "envkeeper")
+    await node.keepers.deploykeeper.close()
+    await node.prober.aclose()
+    everything = kind is Stop.EVERYTHING
+    try:
+        async with asyncio.timeout(STOP_LIMIT_S):
+            await node.gateway.close(stop=everything)
+            if everything:
+                await _stop_instances(node)
+    except TimeoutError:
+        log.exception("not everything stopped in time", limit_s=STOP_LIMIT_S)
+    await node.platform.close()
+    if kind is not Stop.AGAIN:
+        node.data.record.unlink(missing_ok=True)
+    await node.store.close()
+
+
+async def _stop_instances(node: Node) -> None:
+    async def end(instance: InstanceId, service: ServiceName) -> None:
+        spec = node.world.services.get(service)
+        grace = spec.grace if spec is not None else node.settings.heal.stabilise
+        await node.platform.stop(instance, grace)
+        await node.platform.forget(instance)
+
+    observed = await node.platform.observe()
+    await asyncio.gather(*(end(one.id, one.service) for one in observed))
+
+
+async def _record(node: Node, kind: str, died: PartDied | None, **more: str) -> None:
+    body = {"version": __version__, **more}
+    if died is not None:
+        body["previous"] = str(died.exit)
+    now = node.world.clock.now()
+    await node.store.tx(lambda tx: tx.ledger.append(kind, "node", body, now))
+
+
+async def _prune_for_ever(node: Node) -> None:
+    keep = node.settings.retention
+
+    def work(tx: Tx) -> None:
+        now = node.world.clock.now()
+        tx.cases.prune(now - keep.dreams)
+        tx.messages.prune(now - keep.messages)
+        tx.actions.prune(now - keep.actions)
+        tx.answers.prune(now - keep.answers)
+        tx.ledger.prune(now - keep.ledger)
+
+    while True:
+        with contextlib.suppress(Transient):
+            await node.store.tx(work)
+        await asyncio.sleep(PRUNE_EVERY_S)

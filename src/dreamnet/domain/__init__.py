@@ -1,0 +1,1 @@
+"""Decisions, purely: parts that do not know each other and never touch the world."""

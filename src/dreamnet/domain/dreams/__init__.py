@@ -1,0 +1,1 @@
+"""Incidents: from symptom through remedy and proof to the end of the story."""

@@ -1,0 +1,90 @@
+"""How an instance is in one aspect: probe answers counted into a verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from dreamnet.model.facts import Probed
+from dreamnet.model.services import Probe
+
+REMEMBERED = 32
+
+
+class Verdict(StrEnum):
+    """What the answers amount to; `unknown` until a threshold was reached once."""
+
+    UNKNOWN = "unknown"
+    WELL = "well"
+    FAILING = "failing"
+
+
+@dataclass(frozen=True, slots=True)
+class Streak:
+    """The present run of equal answers; one of `goods` and `bads` is 0.
+
+    `good_at` holds when the newest good answers of this run came, at most 32, oldest first.
+    """
+
+    goods: int = 0
+    bads: int = 0
+    good_since: datetime | None = None
+    good_at: tuple[datetime, ...] = ()
+
+    def after(self, at: datetime, *, good: bool) -> Streak:
+        """Return the run with one more answer."""
+        if not good:
+            return Streak(bads=self.bads + 1)
+        return Streak(
+            goods=self.goods + 1,
+            good_since=self.good_since or at,
+            good_at=(*self.good_at, at)[-REMEMBERED:],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """One aspect of one instance; a new instance starts from `Vitals()`.
+
+    `since` is when the verdict became what it is; `ever_well` never turns back.
+    """
+
+    verdict: Verdict = Verdict.UNKNOWN
+    since: datetime | None = None
+    streak: Streak = Streak()
+    ever_well: bool = False
+    last_at: datetime | None = None
+    last_output: str = ""
+
+    def goods_since(self, instant: datetime) -> int:
+        """Return how many good answers of the present run came at or after `instant` (to 32)."""
+        return sum(at >= instant for at in self.streak.good_at)
+
+
+def step(vitals: Vitals, probed: Probed, probe: Probe) -> Vitals:
+    """Return the vitals after one answer, judged by the thresholds of `probe`.
+
+    An answer that is not newer than the last one (repeated, late) changes nothing.
+    """
+    if vitals.last_at is not None and probed.at <= vitals.last_at:
+        return vitals
+    streak = vitals.streak.after(probed.at, good=probed.good)
+    verdict = _verdict(vitals.verdict, streak, probe)
+    return replace(
+        vitals,
+        verdict=verdict,
+        since=vitals.since if verdict is vitals.verdict else probed.at,
+        streak=streak,
+        ever_well=vitals.ever_well or verdict is Verdict.WELL,
+        last_at=probed.at,
+        last_output=probed.output,
+    )
+
+
+def _verdict(before: Verdict, streak: Streak, probe: Probe) -> Verdict:
+    if streak.goods >= probe.successes:
+        return Verdict.WELL
+    if streak.bads >= probe.failures:
+        return Verdict.FAILING
+    return before

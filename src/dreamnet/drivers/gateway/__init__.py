@@ -1,0 +1,1 @@
+"""The gateway routes users' requests to instances."""

@@ -1,0 +1,264 @@
+"""The gateway as Envoy, driven by files, with the waiting room beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from dreamnet.drivers.gateway.admin import Admin, Host
+from dreamnet.drivers.gateway.base import Part
+from dreamnet.drivers.gateway.files import locked, read_text, write_whole
+from dreamnet.drivers.gateway.gate import Gate
+from dreamnet.drivers.gateway.layout import Address, Layout
+from dreamnet.drivers.gateway.listeners import STATISTICS, boot, listener_name
+from dreamnet.drivers.gateway.parts import Parts
+from dreamnet.drivers.gateway.ports import free_address, is_free, remember, remembered, require_free
+from dreamnet.drivers.gateway.pusher import Pusher
+from dreamnet.drivers.gateway.room_client import room_counters
+from dreamnet.drivers.gateway.snapshot import Snapshot, snapshot
+from dreamnet.kernel.clock import Clock
+from dreamnet.kernel.errors import Unavailable
+from dreamnet.kernel.tasks import Tasks, Wake
+from dreamnet.model.instances import Exit
+from dreamnet.model.routes import Applied, EndpointSample, GatewaySample, RouteTable, Waiting
+from dreamnet.model.services import ServiceName
+
+_POLL_S = 0.005
+_GATE_POLL_S = 0.1
+_GATE_POLL_SHARE = 20  # a look at many endpoints costs: never more than 1/20 of the time
+_IDLE_S = 3600.0
+_DRAIN_LIMIT_S = 5.0
+_COUNTED = rf"^http\.{STATISTICS}\.downstream_rq_(total|5xx|active)$"
+
+
+class EnvoyGateway:
+    """Keeps the `Gateway` Protocol with Envoy; `hold` is how long a request may wait."""
+
+    def __init__(self, folder: Path, listen: str, clock: Clock, hold: timedelta) -> None:
+        self._folder = folder.absolute()
+        ports = self._folder / "ports.json"
+        self._clock = clock
+        self._table = RouteTable()
+        self._in_force: Snapshot | None = None
+        self._applies = 0
+        self._one_at_a_time = asyncio.Lock()
+        self._starts: dict[Part, asyncio.Lock] = {"gateway": asyncio.Lock(), "room": asyncio.Lock()}
+        self._unsettled = Wake()
+        self._tasks = Tasks("gateway")
+        self._use(
+            Layout(
+                folder=self._folder,
+                listen=Address.parse(listen),
+                admin=remembered(ports, "admin") or free_address(),
+                room=remembered(ports, "room") or free_address(),
+                hold=hold,
+            )
+        )
+
+    def _use(self, layout: Layout) -> None:
+        self._layout = layout
+        self._admin = Admin(layout.admin)
+        self._parts = Parts(layout, self._admin, self._clock)
+        self._pusher = Pusher(layout, self._admin, self._folder / "envoy.log")
+        self._gate = Gate(layout, self._admin)
+
+    async def open(self) -> None:
+        """Adopt what runs, start what does not; `Conflict` when a port is taken."""
+        self._layout.resource_file("any").parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        async with locked(self._folder / "lock"):
+            try:
+                adopted = await self._open_parts()
+            except BaseException:
+                await self._parts.close(stop=False)
+                await self._admin.close()
+                raise
+        self._tasks.loop("gate", self._watch_gate)
+        if adopted:
+            await self.apply(self._table)
+
+    async def apply(self, table: RouteTable) -> Applied:
+        """Serve `table`; see the Protocol."""
+        async with self._one_at_a_time:
+            self._applies += 1
+            new = snapshot(table, self._layout)
+            if self._in_force is not None and self._in_force.version == new.version:
+                self._take(table, new)
+                self._gate.announce(table)
+                return Applied(version=new.version)
+            self._gate.announce(table)
+            rejected = await self._push(new)
+            if rejected:
+                version = self._in_force.version if self._in_force is not None else ""
+                return Applied(version=version, rejected=rejected)
+            self._take(table, new)
+            await self._gate.settle(table)
+            self._unsettled.ring()
+            return Applied(version=new.version)
+
+    async def sample(self) -> GatewaySample:
+        """Return the counters of now; `Unavailable` while Envoy is down."""
+        hosts = await self._look()
+        counted = await self._admin.statistics(_COUNTED)
+        try:
+            waiting = (await room_counters(self._layout.room)).waiting
+        except Unavailable:
+            waiting = 0  # the room's death is told by `watch`; Envoy's figures still hold
+        return GatewaySample(
+            monotonic_s=self._clock.monotonic(),
+            endpoints=tuple(_sample(host) for host in hosts if host.priority == 0),
+            requests=_count(counted, "total"),
+            answers_5xx=_count(counted, "5xx"),
+            waiting=waiting,
+        )
+
+    def watch(self) -> AsyncIterator[tuple[Part, Exit]]:
+        """Yield each part that dies, at once."""
+        return self._parts.ends()
+
+    async def restart(self, part: Part) -> None:
+        """Start a part that died; `Unavailable` with its last words when it does not come up."""
+        async with self._starts[part]:
+            if self._parts.runs(part):
+                return
+            if part == "gateway":
+                self._gate.forget()
+            await self._parts.start(part)
+        self._unsettled.ring()
+
+    async def close(self, *, stop: bool) -> None:
+        """Stop watching; with `stop`, drain and end both processes."""
+        await self._tasks.drain()
+        if stop:
+            await self._drain()
+        await self._parts.close(stop=stop)
+        await self._admin.close()
+
+    async def _open_parts(self) -> bool:
+        """Return whether Envoy was adopted; both parts run then."""
+        envoy = await self._parts.adopt("gateway")
+        if not envoy or not self._listens_here():
+            require_free(self._layout.listen)
+        room = await self._parts.adopt("room")
+        await self._choose_ports(envoy=envoy, room=room)
+        self._table = self._remembered_table(with_endpoints=envoy)
+        self._gate.announce(self._table)
+        if not room:
+            await self._parts.start("room")
+        if not envoy:
+            await self._first_start()
+        return envoy
+
+    async def _choose_ports(self, *, envoy: bool, room: bool) -> None:
+        """Keep the ports of what runs; replace those that somebody else took meanwhile."""
+        layout = self._layout
+        if not envoy and not is_free(layout.admin):
+            layout = replace(layout, admin=free_address())
+        if not room and not is_free(layout.room):
+            layout = replace(layout, room=free_address())
+        if layout != self._layout:
+            await self._parts.close(stop=False)
+            await self._admin.close()
+            self._use(layout)
+            if envoy:
+                await self._parts.adopt("gateway")
+            if room:
+                await self._parts.adopt("room")
+        remember(self._folder / "ports.json", admin=layout.admin, room=layout.room)
+
+    async def _first_start(self) -> None:
+        """Start Envoy with the old routes but no endpoints: others may have their ports by now."""
+        new = snapshot(self._table, self._layout)
+        write_whole(self._folder / "boot.json", json.dumps(boot(self._layout)))
+        self._pusher.write_all(new)
+        await self._parts.start("gateway")
+        self._in_force = new
+
+    def _listens_here(self) -> bool:
+        return listener_name(self._layout) in (read_text(self._layout.resource_file("lds")) or "")
+
+    def _remembered_table(self, *, with_endpoints: bool) -> RouteTable:
+        try:
+            text = read_text(self._folder / "table.json") or "{}"
+            table = RouteTable.model_validate_json(text)
+        except ValidationError:
+            return RouteTable()
+        return table if with_endpoints else _without_endpoints(table, {})
+
+    def _take(self, table: RouteTable, new: Snapshot) -> None:
+        self._in_force = new
+        if table != self._table:
+            self._table = table
+            write_whole(self._folder / "table.json", table.model_dump_json())
+
+    async def _push(self, new: Snapshot) -> tuple[str, ...]:
+        """Push; whatever fails, the room is told the old table again."""
+        rejected = ("interrupted",)
+        try:
+            rejected = await self._pusher.push(new)
+        finally:
+            if rejected:
+                self._gate.announce(self._table)
+        return rejected
+
+    async def _look(self) -> tuple[Host, ...]:
+        """Return what Envoy sees; the room hears of it unless a table came in between."""
+        applies = self._applies
+        hosts = await self._admin.hosts()
+        if applies == self._applies and not self._one_at_a_time.locked():
+            self._gate.note(self._table, hosts)
+            self._unsettled.ring()
+        return hosts
+
+    async def _watch_gate(self) -> None:
+        """Look again and again as long as an endpoint has not passed; otherwise sleep."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._unsettled.wait(_IDLE_S)
+            while not self._gate.has_all(self._table):
+                started = loop.time()
+                try:
+                    await self._look()
+                except Unavailable:
+                    self._gate.forget()
+                cost = loop.time() - started
+                await asyncio.sleep(max(_GATE_POLL_S, cost * _GATE_POLL_SHARE))
+
+    async def _drain(self) -> None:
+        """Let what is under way finish; who waits in the room is told to come again."""
+        self._gate.announce(_without_endpoints(self._table, {"waiting": Waiting.FAIL}))
+        with contextlib.suppress(Unavailable, TimeoutError):
+            await self._admin.drain()
+            async with asyncio.timeout(_DRAIN_LIMIT_S):
+                await self._becomes_idle()
+
+    async def _becomes_idle(self) -> None:
+        while _count(await self._admin.statistics(_COUNTED), "active"):
+            await asyncio.sleep(_POLL_S)  # another process has no event to wait for
+
+
+def _without_endpoints(table: RouteTable, change: dict[str, object]) -> RouteTable:
+    update = {"endpoints": (), **change}
+    return RouteTable(backends=tuple(b.model_copy(update=update) for b in table.backends))
+
+
+def _sample(host: Host) -> EndpointSample:
+    return EndpointSample(
+        service=ServiceName(host.service),
+        address=host.address,
+        requests=host.requests,
+        errors=host.errors,
+        active=host.active,
+        healthy=host.healthy,
+    )
+
+
+def _count(statistics: dict[str, int | str], name: str) -> int:
+    value = statistics.get(f"http.{STATISTICS}.downstream_rq_{name}", 0)
+    return value if isinstance(value, int) else 0

@@ -1,0 +1,163 @@
+"""Every process that belongs to one instance: found, signalled and killed, never a stranger."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import psutil
+
+from dreamnet.drivers.platforms.identity import HAS_PROC, PROC, Identity, identify, read_stat
+from dreamnet.drivers.platforms.wrapper import Recorded
+from dreamnet.model.instances import InstanceId, Usage
+
+MARK = "DREAMNET_INSTANCE"
+
+
+@dataclass(frozen=True)
+class Session:
+    """The processes of instance `id`: its own session, and whatever left it but bears its mark.
+
+    While `is_fresh`, this node has seen the application alive: the session's number cannot mean
+    another session yet. Otherwise only bearers of the mark count.
+    """
+
+    id: InstanceId
+    recorded: Recorded
+    is_fresh: bool
+
+    def members(self) -> tuple[Identity, ...]:
+        """Return the living processes of the session, the wrapper apart."""
+        wrapper = self.recorded.wrapper
+        found = tuple(_in_session(self.recorded.session)) if self._is_ours() else ()
+        return tuple(process for process in found if process != wrapper)
+
+    def everything(self) -> tuple[Identity, ...]:
+        """Return the members and every other living process that bears the mark."""
+        marked = (process for process in bearers(self.id) if process != self.recorded.wrapper)
+        return tuple(dict.fromkeys((*self.members(), *marked)))
+
+    def _is_ours(self) -> bool:
+        """A session number is reused only once nobody is left; then its leader is a stranger."""
+        leader = read_stat(self.recorded.session) if self.recorded.session else None
+        known = (self.recorded.wrapper, self.recorded.application)
+        if leader is not None and identify(leader) not in known:
+            return False
+        return self.recorded.session > 0 and (
+            self.is_fresh or any(p and p.is_alive() for p in known)
+        )
+
+    def terminate(self) -> None:
+        """SIGTERM to every process, then SIGCONT so that a stopped one can act on it."""
+        others = [process for process in self.everything() if not self._is_in_group(process)]
+        if self._is_in_group(self.recorded.application):
+            _signal_group(self.recorded.group, signal.SIGTERM)
+            _signal_group(self.recorded.group, signal.SIGCONT)
+        for process in others:
+            send(process, signal.SIGTERM)
+            send(process, signal.SIGCONT)
+
+    def _is_in_group(self, process: Identity) -> bool:
+        """True also says that the group still is ours: this known process is in it."""
+        stat = read_stat(process.pid)
+        return (
+            self.recorded.group > 0
+            and stat is not None
+            and identify(stat) == process
+            and stat.group == self.recorded.group
+        )
+
+    def kill(self) -> None:
+        """SIGKILL to every process; the wrapper is spared, for it keeps the exit status."""
+        for process in self.everything():
+            send(process, signal.SIGKILL)
+
+    def usage(self) -> Usage | None:
+        """Return what the members use together; None when there are none."""
+        shares = [share for member in self.members() if (share := _usage(member.pid)) is not None]
+        if not shares:
+            return None
+        files = [share.open_files for share in shares if share.open_files is not None]
+        return Usage(
+            rss_bytes=sum(share.rss_bytes for share in shares),
+            cpu_seconds=sum(share.cpu_seconds for share in shares),
+            open_files=sum(files) if files else None,
+        )
+
+
+def send(process: Identity, number: signal.Signals) -> bool:
+    """Signal exactly this process, never a later one with its pid; false when it is gone."""
+    try:
+        if not hasattr(os, "pidfd_open"):
+            return _send_plainly(process, number)
+        handle = os.pidfd_open(process.pid)
+    except OSError:
+        return _send_plainly(process, number)
+    try:
+        if not process.is_alive():
+            return False
+        signal.pidfd_send_signal(handle, number)
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+    return True
+
+
+def _send_plainly(process: Identity, number: signal.Signals) -> bool:
+    if not process.is_alive():
+        return False
+    try:
+        os.kill(process.pid, number)
+    except OSError:
+        return False
+    return True
+
+
+def _signal_group(group: int, number: signal.Signals) -> None:
+    try:
+        os.killpg(group, number)
+    except OSError:
+        return  # it ended meanwhile
+
+
+def _pids() -> Iterator[int]:
+    if HAS_PROC:
+        return (int(entry.name) for entry in PROC.iterdir() if entry.name.isdigit())
+    return iter(psutil.pids())
+
+
+def _in_session(session: int) -> Iterator[Identity]:
+    for pid in _pids():
+        stat = read_stat(pid)
+        if stat is not None and stat.session == session and not stat.is_dead:
+            yield identify(stat)
+
+
+def bearers(instance: InstanceId) -> Iterator[Identity]:
+    """Yield the living processes whose environment bears the mark of `instance` (Linux only)."""
+    mark = f"{MARK}={instance}".encode()
+    for pid in _pids() if HAS_PROC else ():
+        stat = read_stat(pid)  # before the environment is read: a reused pid cannot slip in
+        try:
+            is_marked = mark in (PROC / str(pid) / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if is_marked and stat is not None and not stat.is_dead:
+            yield identify(stat)
+
+
+def _usage(pid: int) -> Usage | None:
+    try:
+        process = psutil.Process(pid)
+        with process.oneshot():
+            times = process.cpu_times()
+            return Usage(
+                rss_bytes=process.memory_info().rss,
+                cpu_seconds=sum(times[:4]),  # own and reaped children's, user and system
+                open_files=process.num_fds(),
+            )
+    except psutil.Error:
+        return None

@@ -1,0 +1,1 @@
+"""The store keeps the truth."""

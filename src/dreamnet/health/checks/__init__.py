@@ -1,0 +1,1 @@
+"""Checks that most services need."""

@@ -1,0 +1,120 @@
+"""The only place that starts tasks: named, supervised, backed off and drained with a limit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Self
+
+from dreamnet.kernel.log import logger
+
+_FIRST_PAUSE_S = 0.05
+_LONGEST_PAUSE_S = 5.0
+
+log = logger("tasks")
+
+
+class Tasks:
+    """A group of tasks that end together.
+
+    `loop` runs for ever: when its body raises or returns it is logged and started again with
+    back-off. `once` runs a body a single time; its error is logged, never lost.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.drain()
+
+    def loop(self, name: str, body: Callable[[], Awaitable[None]]) -> None:
+        """Run `body` for ever; a loop that ends is an error and is started again."""
+        self._start(name, self._for_ever(name, body))
+
+    def once(self, name: str, body: Callable[[], Awaitable[None]]) -> None:
+        """Run `body` a single time in the background."""
+        self._start(name, self._one_time(name, body))
+
+    def _start(self, name: str, work: Awaitable[None]) -> None:
+        async def run() -> None:
+            await work
+
+        task = asyncio.create_task(run(), name=f"{self._name}.{name}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _one_time(self, name: str, body: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await body()
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            log.exception("task failed", group=self._name, task=name)
+
+    async def _for_ever(self, name: str, body: Callable[[], Awaitable[None]]) -> None:
+        pause = _FIRST_PAUSE_S
+        loop = asyncio.get_running_loop()
+        while True:
+            started = loop.time()
+            try:
+                await body()
+                log.error("loop ended", group=self._name, task=name)
+            except asyncio.CancelledError:
+                raise
+            except Exception:
+                log.exception("loop failed", group=self._name, task=name, again_in_s=pause)
+            if loop.time() - started > _LONGEST_PAUSE_S:
+                pause = _FIRST_PAUSE_S
+            await asyncio.sleep(pause)
+            pause = min(_LONGEST_PAUSE_S, pause * 2)
+
+    async def drain_only(self, *names: str) -> None:
+        """Cancel the named tasks and wait for their end; the others go on."""
+        wanted = {f"{self._name}.{name}" for name in names}
+        await self._end([task for task in self._tasks if task.get_name() in wanted], 5.0)
+
+    async def drain(self, limit_s: float = 5.0) -> None:
+        """Cancel every task and wait for the end of all, at most `limit_s` seconds."""
+        await self._end(list(self._tasks), limit_s)
+
+    @staticmethod
+    async def _end(found: list[asyncio.Task[None]], limit_s: float) -> None:
+        tasks = [task for task in found if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        if not tasks:
+            return
+        _, late = await asyncio.wait(tasks, timeout=limit_s)
+        for task in late:
+            log.error("task did not end", group=self._name, task=task.get_name(), limit_s=limit_s)
+
+
+class Wake:
+    """A level-triggered alarm clock: `ring` may be called any number of times, `wait` ends once."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def ring(self) -> None:
+        """Let the next (or present) `wait` end."""
+        self._event.set()
+
+    async def wait(self, limit_s: float) -> bool:
+        """Wait until rung, at most `limit_s` seconds; true when it was rung."""
+        try:
+            async with asyncio.timeout(limit_s):
+                await self._event.wait()
+        except TimeoutError:
+            return False
+        self._event.clear()
+        return True

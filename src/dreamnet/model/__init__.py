@@ -1,0 +1,1 @@
+"""The nouns that all floors share; frozen values without behaviour that touches the world."""

@@ -1,0 +1,62 @@
+"""Where a server listens: `127.0.0.1:7300`, `[::1]:7300`."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address
+from typing import Annotated
+
+from pydantic import BeforeValidator, PlainSerializer
+
+from dreamnet.model.record import Record
+
+_FORM = re.compile(r"(?:\[([0-9a-fA-F:.]+)\]|([^\[\]:\s]+)):([0-9]{1,5})")
+_ANY = frozenset({"0.0.0.0", "::"})  # noqa: S104  # compared with, never bound to
+_LOCALHOST = "localhost"
+_LONGEST_PORT = 65535
+
+
+class Address(Record):
+    """A host (IP address, or `localhost`) and a TCP port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Return whether only this machine can reach it."""
+        return self.host == _LOCALHOST or ip_address(self.host).is_loopback
+
+    def collides_with(self, other: Address) -> bool:
+        """Return whether two servers cannot listen on both."""
+        if self.port != other.port:
+            return False
+        hosts = {self.host, other.host}
+        if hosts & _ANY or len(hosts) == 1:
+            return True
+        return _LOCALHOST in hosts and self.is_loopback and other.is_loopback
+
+
+def parse_address(text: object) -> Address:
+    """Return the address that `text` says; ValueError with the accepted form otherwise."""
+    if isinstance(text, Address):
+        return text
+    match = _FORM.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError('an address is "host:port", such as "127.0.0.1:8080" or "[::1]:8080"')
+    port = int(match[3])
+    if not 1 <= port <= _LONGEST_PORT:
+        raise ValueError(f"a port is 1 to {_LONGEST_PORT}, not {port}")
+    host = match[1] or match[2]
+    if host == _LOCALHOST:
+        return Address(host=host, port=port)
+    try:
+        return Address(host=str(ip_address(host)), port=port)
+    except ValueError:
+        raise ValueError(f'the host is an IP address or "localhost", not "{host}"') from None
+
+
+ListenAddress = Annotated[Address, BeforeValidator(parse_address), PlainSerializer(str)]

@@ -1,0 +1,94 @@
+"""What the senses say: small statements about the world at an instant, never a judgement."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from dreamnet.model.instances import Exit, InstanceId
+from dreamnet.model.record import Record
+from dreamnet.model.services import Aspect, ServiceName, Slot
+
+
+class InstanceExited(Record):
+    """An instance's process ended."""
+
+    kind: Literal["instance-exited"] = "instance-exited"
+    at: datetime
+    service: ServiceName
+    slot: Slot
+    instance: InstanceId
+    exit: Exit
+
+
+class Probed(Record):
+    """One answer to one probe; `output` is at most 300 characters, without secrets."""
+
+    kind: Literal["probed"] = "probed"
+    at: datetime
+    service: ServiceName
+    slot: Slot
+    instance: InstanceId
+    aspect: Aspect
+    good: bool
+    output: str = ""
+    took_ms: float = 0.0
+
+
+class Answered(Record):
+    """How an instance answered through the gateway over the last window."""
+
+    kind: Literal["answered"] = "answered"
+    at: datetime
+    service: ServiceName
+    address: str
+    requests: int
+    errors: int
+    window_s: float
+
+
+class PartDied(Record):
+    """A part of DreamNet itself ended; `mended` says what already brought it back, if anything."""
+
+    kind: Literal["part-died"] = "part-died"
+    at: datetime
+    part: Literal["gateway", "room", "node"]
+    exit: Exit
+    mended: str = ""
+
+
+class PartAnswered(Record):
+    """A part of DreamNet itself answered a look at it."""
+
+    kind: Literal["part-answered"] = "part-answered"
+    at: datetime
+    part: Literal["gateway", "room", "node"]
+
+
+class GatewayRejected(Record):
+    """The gateway kept its old configuration because it did not accept `rejected`; empty: all well."""
+
+    kind: Literal["gateway-rejected"] = "gateway-rejected"
+    at: datetime
+    version: str
+    rejected: tuple[str, ...]
+
+
+class EnvInvalid(Record):
+    """Required variables of a service are missing or blank (names only)."""
+
+    kind: Literal["env-invalid"] = "env-invalid"
+    at: datetime
+    service: ServiceName
+    missing: tuple[str, ...] = ()
+    blank: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
+
+
+Fact = Annotated[
+    InstanceExited | Probed | Answered | PartDied | PartAnswered | GatewayRejected | EnvInvalid,
+    Field(discriminator="kind"),
+]
+fact_adapter: TypeAdapter[Fact] = TypeAdapter(Fact)

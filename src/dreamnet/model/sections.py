@@ -1,0 +1,116 @@
+"""The small tables of `dreamnet.toml`: the node, the gateway, how long things are kept."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr
+
+from dreamnet.kernel.duration import Duration
+from dreamnet.model.address import Address, ListenAddress
+from dreamnet.model.record import Record
+
+
+class LogLevel(StrEnum):
+    """The least grave line that DreamNet logs about itself."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+def _loopback(address: Address) -> Address:
+    if not address.is_loopback:
+        raise ValueError(
+            "only this machine may reach the API (127.0.0.1, ::1, localhost), "
+            "because the API has no tokens yet"
+        )
+    return address
+
+
+def _store_url(url: SecretStr) -> SecretStr:
+    text = url.get_secret_value()
+    if text and not _is_postgresql(text):
+        raise ValueError(
+            "a store is a URL postgresql://user:password@host:port/database, or empty for SQLite "
+            "(a password with special characters has to be percent-encoded)"
+        )
+    return url
+
+
+def _is_postgresql(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme == "postgresql" and parts.port != 0 and len(parts.path) > 1
+    except ValueError:
+        return False
+
+
+class NodeSettings(Record):
+    """`[node]`: DreamNet's own process."""
+
+    data_dir: str = Field(
+        default=".dreamnet",
+        min_length=1,
+        description="folder of DreamNet's own data (store, logs, sockets), relative to this file; "
+        "delete it while nothing runs to start afresh",
+    )
+    listen: Annotated[ListenAddress, AfterValidator(_loopback)] = Field(
+        default=Address(host="127.0.0.1", port=7300),
+        description="where API and dashboard answer; loopback only, for the API has no tokens yet",
+    )
+    store: Annotated[SecretStr, AfterValidator(_store_url)] = Field(
+        default=SecretStr(""),
+        validate_default=False,  # strict reading takes text only, and this is no longer text
+        description="empty: SQLite in data_dir; else a PostgreSQL URL, for several nodes",
+        examples=["postgresql://user:password@127.0.0.1:5432/dreamnet"],
+    )
+    log_level: LogLevel = Field(
+        default=LogLevel.INFO, description="the least grave line that DreamNet logs about itself"
+    )
+
+
+class GatewaySettings(Record):
+    """`[gateway]`: the door for the users of the services."""
+
+    listen: ListenAddress = Field(
+        default=Address(host="127.0.0.1", port=8080),
+        description="where the services are reached; loopback unless others shall reach them",
+    )
+    hold: Duration = Field(
+        default=timedelta(seconds=10),
+        description="how long the waiting room holds a request while no instance is ready, so "
+        "that a restart loses none; 0s answers 503 at once",
+    )
+
+
+class RetentionSettings(Record):
+    """`[retention]`: how long ended things are kept."""
+
+    dreams: Duration = Field(
+        default=timedelta(days=30),
+        ge=timedelta(minutes=1),
+        description="resolved dreams; long enough to see what comes back",
+    )
+    ledger: Duration = Field(
+        default=timedelta(days=90),
+        ge=timedelta(minutes=1),
+        description="the audit trail; a pruned chain still verifies from its anchor",
+    )
+    messages: Duration = Field(
+        default=timedelta(days=7),
+        ge=timedelta(minutes=1),
+        description="delivered and dead messages between agents",
+    )
+    actions: Duration = Field(
+        default=timedelta(days=30), ge=timedelta(minutes=1), description="ended actions"
+    )
+    answers: Duration = Field(
+        default=timedelta(days=1),
+        ge=timedelta(minutes=1),
+        description="answers kept for a repeated Idempotency-Key",
+    )

@@ -1,0 +1,1 @@
+"""The senses look at the world and publish facts; they judge nothing."""

@@ -1,0 +1,79 @@
+"""Samples the gateway's counters: how every endpoint answered over the last moments."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime
+
+from dreamnet.drivers.gateway.base import Gateway
+from dreamnet.kernel.clock import Clock
+from dreamnet.kernel.errors import DreamNetError
+from dreamnet.model.facts import Answered, Fact, PartAnswered
+from dreamnet.model.routes import GatewaySample
+
+PERIOD_S = 0.5
+WINDOW_S = 2.0
+# Looking costs the gateway time that grows with its endpoints; many are looked at less often.
+ENDPOINTS_PER_PERIOD = 50
+
+
+def answers(before: GatewaySample, after: GatewaySample, at: datetime) -> list[Answered]:
+    """Return what each endpoint did between two samples; a restarted counter starts from 0."""
+    old = {(sample.service, sample.address): sample for sample in before.endpoints}
+    found: list[Answered] = []
+    for sample in after.endpoints:
+        past = old.get((sample.service, sample.address))
+        known = past is not None and past.requests <= sample.requests
+        found.append(
+            Answered(
+                at=at,
+                service=sample.service,
+                address=sample.address,
+                requests=sample.requests - (past.requests if past and known else 0),
+                errors=max(0, sample.errors - (past.errors if past and known else 0)),
+                window_s=after.monotonic_s - before.monotonic_s,
+            )
+        )
+    return found
+
+
+class Telemetry:
+    """Keeps the samples of the last window and publishes what they tell."""
+
+    def __init__(self, gateway: Gateway, publish: Callable[[Fact], None], clock: Clock) -> None:
+        self._gateway = gateway
+        self._publish = publish
+        self._clock = clock
+        self._samples: deque[GatewaySample] = deque()
+
+    @property
+    def latest(self) -> GatewaySample | None:
+        """Return the newest sample, None when the gateway does not answer."""
+        return self._samples[-1] if self._samples else None
+
+    async def run(self) -> None:
+        """Sample for ever."""
+        while True:
+            await self.sample()
+            many = len(self._samples[-1].endpoints) if self._samples else 0
+            await asyncio.sleep(PERIOD_S * max(1.0, many / ENDPOINTS_PER_PERIOD))
+
+    async def sample(self) -> None:
+        """Take one sample and publish what changed since the oldest of the window."""
+        now = self._clock.now()
+        try:
+            sample = await self._gateway.sample()
+        except DreamNetError:
+            self._samples.clear()
+            return
+        self._publish(PartAnswered(at=now, part="gateway"))
+        if sample.room_answers:
+            self._publish(PartAnswered(at=now, part="room"))
+        self._publish(PartAnswered(at=now, part="node"))
+        self._samples.append(sample)
+        while sample.monotonic_s - self._samples[0].monotonic_s > WINDOW_S:
+            self._samples.popleft()
+        for answered in answers(self._samples[0], sample, now):
+            self._publish(answered)

@@ -1,0 +1,1 @@
+"""The HTTP face: API, health, metrics, live events."""

@@ -1,0 +1,35 @@
+"""What the web may reach: a frozen set of handles, passed in by the assembly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dreamnet.agents.desk import Desk
+from dreamnet.agents.dreamkeeper import DreamKeeper
+from dreamnet.agents.envkeeper import EnvKeeper
+from dreamnet.agents.relaybot import RelayBot
+from dreamnet.agents.world import World
+from dreamnet.drivers.platforms.base import Platform
+from dreamnet.drivers.store.base import Store
+from dreamnet.health import Health
+from dreamnet.kernel.metrics import Metrics
+from dreamnet.model.settings import Settings
+
+
+@dataclass(frozen=True)
+class Handles:
+    """Everything a route may use; `restart_node` asks the node to end so that root starts it anew."""
+
+    settings: Settings
+    store: Store
+    world: World
+    desk: Desk
+    dreamkeeper: DreamKeeper
+    envkeeper: EnvKeeper
+    relaybot: RelayBot
+    platform: Platform
+    health: Health
+    metrics: Metrics
+    version: str
+    restart_node: Callable[[], None]
