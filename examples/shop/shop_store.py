@@ -172,21 +172,31 @@ class Store:
         return connection
 
     def _prepare(self) -> None:
-        connection = self._connection()
-        if _is_complete(connection):
-            return
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("BEGIN IMMEDIATE")
-        with connection:
-            for statement in SCHEMA.split(";"):
-                connection.execute(statement)
-            connection.executemany("INSERT OR IGNORE INTO products VALUES (?, ?, ?)", GOODS)
+        """Create the database; while another replica does, wait for it."""
+        deadline = time.monotonic() + START_LIMIT_S
+        while not _is_complete(self._connection()):
+            try:
+                _create(self._connection())
+            except sqlite3.OperationalError:
+                # SQLite does not wait for a lock when it changes the journal mode.
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
 
 
 def _is_complete(connection: sqlite3.Connection) -> bool:
     """True if an earlier start made everything: it was one transaction, so all or nothing."""
     query = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'orders'"
     return bool(connection.execute(query).fetchone()[0])
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("BEGIN IMMEDIATE")
+    with connection:
+        for statement in SCHEMA.split(";"):
+            connection.execute(statement)
+        connection.executemany("INSERT OR IGNORE INTO products VALUES (?, ?, ?)", GOODS)
 
 
 def _place(

@@ -15,9 +15,7 @@ _MADE_SUFFIX = ("_cache", ".egg-info")
 
 
 def _is_made(folder: str) -> bool:
-    return (
-        folder in _MADE or folder.startswith(_MADE_PREFIX) or folder.endswith(_MADE_SUFFIX)
-    )
+    return folder in _MADE or folder.startswith(_MADE_PREFIX) or folder.endswith(_MADE_SUFFIX)
 
 
 def written_files(start: Path = ROOT) -> Iterator[tuple[Path, str]]:

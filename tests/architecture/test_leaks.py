@@ -77,6 +77,7 @@ def test_every_module_says_what_it_is_for() -> None:
     silent = [
         path.relative_to(SOURCE).as_posix()
         for path in modules()
-        if (text := path.read_text(encoding="utf-8")).strip() and not ast.get_docstring(ast.parse(text))
+        if (text := path.read_text(encoding="utf-8")).strip()
+        and not ast.get_docstring(ast.parse(text))
     ]
     assert silent == [], "begin the module with one sentence that says what the file is for"

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import grimp
 import pytest
-
 from house import ROOT, SOURCE
 
 APART = ("health", "client", "root", "room")

@@ -36,7 +36,7 @@ class DeployKeeper:
         self._platform = platform
         self._operations = operations
         self._tasks = Tasks("deploykeeper")
-        self._performing: set[ActionId] = set()
+        self._performing: dict[ActionId, str] = {}
         self.wake = world.subscribe()
 
     async def receive(self, message: Message) -> None:
@@ -57,7 +57,7 @@ class DeployKeeper:
     async def _perform_permitted(self) -> None:
         for action in await self._desk.claim(Agent.DEPLOYKEEPER):
             if action.id not in self._performing:
-                self._performing.add(action.id)
+                self._performing[action.id] = action.proposal.target
                 self._tasks.once(
                     f"perform {action.id}", lambda action=action: self._perform(action)
                 )
@@ -73,7 +73,7 @@ class DeployKeeper:
             detail, succeeded = str(error), False
             self._note_failed_start(action, detail)
         finally:
-            self._performing.discard(action.id)
+            self._performing.pop(action.id, None)
         held = await self._desk.finish(action, succeeded=succeeded, detail=detail)
         log.info("action ended", id=action.id, succeeded=succeeded, held=held, detail=detail)
 
@@ -133,7 +133,12 @@ class DeployKeeper:
 
     async def _reconcile(self) -> None:
         for proposal in self._missing() + self._surplus():
-            await self._desk.propose(proposal)
+            if not self._is_busy(proposal.target):
+                await self._desk.propose(proposal)
+
+    def _is_busy(self, target: str) -> bool:
+        service = target.partition("/")[0]
+        return any(held in (target, service) for held in self._performing.values())
 
     def _missing(self) -> list[Proposal]:
         return [

@@ -124,7 +124,7 @@ class DreamKeeper:
         )
         opened = tx.cases.open(case)
         if opened is not None:
-            self._tell(tx, opened, dream, now)
+            self._tell(tx, opened, dream)
         return opened
 
     def _advance(self, tx: Tx, case: Case, views: dict[str, View], now: datetime) -> Case:
@@ -149,7 +149,7 @@ class DreamKeeper:
         if saved is None:
             return case
         if dream.story != before.story:
-            self._tell(tx, saved, dream, now)
+            self._tell(tx, saved, dream)
         return saved
 
     def _seen(self, tx: Tx, dream: Dream, view: View) -> Seen:
@@ -178,10 +178,10 @@ class DreamKeeper:
                 pause = None if after is None else timedelta(seconds=after)
                 return rejected(dream, verdict.reason, pause, now)
 
-    def _tell(self, tx: Tx, case: Case, dream: Dream, now: datetime) -> None:
+    def _tell(self, tx: Tx, case: Case, dream: Dream) -> None:
         words = dream.story[-1].words
         body = {"dream": case.id, "phase": dream.phase, "symptom": dream.symptom.kind}
-        tx.ledger.append("dream", case.target, body | {"words": words}, now)
+        tx.ledger.append("dream", case.target, body | {"words": words}, self._clock.now())
         log.info("dream", id=case.id, target=case.target, phase=str(dream.phase), words=words)
 
     async def _attach_bundle(self, case: Case, dream: Dream) -> None:

@@ -65,13 +65,17 @@ class RelayBot:
 
     async def tick(self) -> None:
         """Deliver what is due to everyone."""
-        for agent in Agent:
-            for delivery in await self._lease(agent):
-                await self._deliver(delivery)
+        for delivery in await self._lease():
+            await self._deliver(delivery)
 
-    async def _lease(self, agent: Agent) -> list[Delivery]:
+    async def _lease(self) -> list[Delivery]:
         now = self._clock.now()
-        return await self._store.tx(lambda tx: tx.messages.lease(agent, self._owner, now, LEASE))
+
+        def work(tx: Tx) -> list[Delivery]:
+            leased = (tx.messages.lease(agent, self._owner, now, LEASE) for agent in Agent)
+            return [delivery for deliveries in leased for delivery in deliveries]
+
+        return await self._store.tx(work)
 
     async def _deliver(self, delivery: Delivery) -> None:
         message = delivery.message

@@ -51,6 +51,7 @@ def _part(world: World, part: str) -> View:
     return View(
         target=part,
         incarnation=part if seen.good_in_row else "",
+        ever_ready=True,
         good_in_row=seen.good_in_row,
         trouble=seen.trouble if _still(seen.trouble, seen.good_in_row) else None,
         noticed=seen.noticed,
@@ -71,6 +72,7 @@ def _service(world: World, spec: ServiceSpec, now: datetime) -> View:
         target=spec.name,
         wanted=wanted,
         incarnation=spec.name if any(one.is_ready for one in seen) else "",
+        ever_ready=True,
         good_in_row=max((one.ready.streak.goods for one in seen), default=0),
         trouble=_service_trouble(world, spec, seen, now),
         noticed=max((one.ready.since for one in seen if one.ready.since), default=None),

@@ -78,7 +78,7 @@ def data_dir_of(settings: Settings, file: Path) -> DataDir:
 def open_store(settings: Settings, data: DataDir) -> SqlStore:
     """Return the store that the settings name, not yet opened."""
     url = settings.node.store.get_secret_value()
-    return SqlStore(url or f"sqlite:///{data.database}")
+    return SqlStore(url or data.database)
 
 
 def assemble(settings: Settings, data: DataDir, restart_node: Callable[[], None]) -> Node:
@@ -87,7 +87,9 @@ def assemble(settings: Settings, data: DataDir, restart_node: Callable[[], None]
     store = open_store(settings, data)
     bus = MemoryBus()
     platform = ProcessPlatform(data.instances, clock)
-    gateway = EnvoyGateway(data.gateway, settings.gateway.listen, clock, hold=settings.gateway.hold)
+    gateway = EnvoyGateway(
+        data.gateway, str(settings.gateway.listen), clock, hold=settings.gateway.hold
+    )
     world = World(clock)
     world.services.update(settings.services)
     relaybot = RelayBot(store, clock, data.owner())

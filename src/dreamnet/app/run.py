@@ -27,6 +27,11 @@ from dreamnet.web.server import Server, make_app
 
 PRUNE_EVERY_S = 3600.0
 STOP_LIMIT_S = 50.0
+# What must rest before a stop: nobody may mistake our own stopping for something to be healed.
+ACTING = (
+    *("dreamkeeper", "deploykeeper", "weaver", "envkeeper", "weave", "follow"),
+    *("life", "parts", "telemetry", "meter", "prune"),
+)
 
 log = logger("node")
 
@@ -147,7 +152,7 @@ async def _close(node: Node, kind: Stop, tasks: Tasks) -> None:
     """Stop on purpose: first nobody acts any more, then traffic drains, then instances end."""
     log.info("stopping", what=str(kind))
     await _record(node, "node-stopping", None, what=str(kind))
-    await tasks.drain_only("dreamkeeper", "deploykeeper", "weaver", "weave", "follow", "envkeeper")
+    await tasks.drain_only(*ACTING)
     await node.keepers.deploykeeper.close()
     await node.prober.aclose()
     everything = kind is Stop.EVERYTHING

@@ -38,12 +38,14 @@ def format_duration(value: timedelta) -> str:
     whole = value // _MICROSECOND
     if whole == 0:
         return "0s"
+    smallest = "s" if whole >= _MICROSECONDS["s"] else "ms"
     for unit, size in _MICROSECONDS.items():
         if whole % size == 0:
             return f"{whole // size}{unit}"
-    unit = "s" if whole > _MICROSECONDS["s"] else "ms"
-    size = _MICROSECONDS[unit]
-    return f"{whole // size}.{whole % size:0{len(str(size)) - 1}d}".rstrip("0") + unit
+        if unit == smallest:
+            break
+    size = _MICROSECONDS[smallest]
+    return f"{whole // size}.{whole % size:0{len(str(size)) - 1}d}".rstrip("0") + smallest
 
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration)]

@@ -22,6 +22,7 @@ from dreamnet.model.services import LogLimits, ServiceName, ServiceSpec, Slot
 GRACE = timedelta(seconds=5)
 PATH = "/usr/local/bin:/usr/bin:/bin"
 LIMIT_S = 15
+_LOGS = LogLimits()
 
 
 @dataclass
@@ -32,7 +33,7 @@ class Stage:
     folder: Path
 
     async def start(
-        self, run: str, key: str = "first", logs: LogLimits = LogLimits(), **variables: str
+        self, run: str, key: str = "first", logs: LogLimits = _LOGS, **variables: str
     ) -> Instance:
         spec = ServiceSpec(name=ServiceName("shop"), folder=str(self.folder), run=run, logs=logs)
         return await self.platform.start(Start(spec, Slot(1), {"PATH": PATH} | variables), key)

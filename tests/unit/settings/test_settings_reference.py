@@ -38,11 +38,7 @@ def documented(heading: str) -> dict[str, str]:
     _, found, rest = text.partition(f"# {heading}\n")
     assert found, f"the reference has no heading {heading}"
     section = re.split(r"^#+ ", rest, maxsplit=1, flags=re.MULTILINE)[0]
-    return dict(re.findall(r"^(\| `(?:\w+)` .*)$", section, re.MULTILINE) and _rows(section))
-
-
-def _rows(section: str) -> list[tuple[str, str]]:
-    return re.findall(r"^\| `(\w+)` \|(.*)$", section, re.MULTILINE)
+    return dict(re.findall(r"^\| `(\w+)` \|(.*)$", section, re.MULTILINE))
 
 
 @pytest.mark.parametrize("heading", list(TABLES))

@@ -8,11 +8,15 @@ from typing import Protocol
 from dreamnet.model.facts import Fact
 
 
-class Subscription(AsyncIterator[Fact], Protocol):
+class Subscription(Protocol):
     """Facts in the order they were published, from the subscription on; ends with the bus.
 
     It holds a bounded number; a slow reader loses the oldest and is told by `take_missed`.
     """
+
+    def __aiter__(self) -> AsyncIterator[Fact]:
+        """Iterate over the facts."""
+        ...
 
     def take_missed(self) -> bool:
         """True if facts were lost since the last call; the reader then looks at everything."""

@@ -21,7 +21,7 @@ from dreamnet.drivers.gateway.listeners import STATISTICS, boot, listener_name
 from dreamnet.drivers.gateway.parts import Parts
 from dreamnet.drivers.gateway.ports import free_address, is_free, remember, remembered, require_free
 from dreamnet.drivers.gateway.pusher import Pusher
-from dreamnet.drivers.gateway.room_client import room_counters
+from dreamnet.drivers.gateway.room_client import RoomCounters, room_counters
 from dreamnet.drivers.gateway.snapshot import Snapshot, snapshot
 from dreamnet.kernel.clock import Clock
 from dreamnet.kernel.errors import Unavailable
@@ -106,17 +106,21 @@ class EnvoyGateway:
         """Return the counters of now; `Unavailable` while Envoy is down."""
         hosts = await self._look()
         counted = await self._admin.statistics(_COUNTED)
-        try:
-            waiting = (await room_counters(self._layout.room)).waiting
-        except Unavailable:
-            waiting = 0  # the room's death is told by `watch`; Envoy's figures still hold
+        room = await self._room_counters()
         return GatewaySample(
             monotonic_s=self._clock.monotonic(),
             endpoints=tuple(_sample(host) for host in hosts if host.priority == 0),
             requests=_count(counted, "total"),
             answers_5xx=_count(counted, "5xx"),
-            waiting=waiting,
+            waiting=room.waiting if room is not None else 0,
+            room_answers=room is not None,
         )
+
+    async def _room_counters(self) -> RoomCounters | None:
+        try:
+            return await room_counters(self._layout.room)
+        except Unavailable:
+            return None  # Envoy's figures still hold
 
     def watch(self) -> AsyncIterator[tuple[Part, Exit]]:
         """Yield each part that dies, at once."""
@@ -239,8 +243,10 @@ class EnvoyGateway:
                 await self._becomes_idle()
 
     async def _becomes_idle(self) -> None:
-        while _count(await self._admin.statistics(_COUNTED), "active"):
-            await asyncio.sleep(_POLL_S)  # another process has no event to wait for
+        while True:  # asked again and again: another process has no event to wait for
+            if not _count(await self._admin.statistics(_COUNTED), "active"):
+                return
+            await asyncio.sleep(_POLL_S)
 
 
 def _without_endpoints(table: RouteTable, change: dict[str, object]) -> RouteTable:

@@ -49,7 +49,9 @@ def rotate_when_large(path: Path) -> None:
 async def locked(path: Path) -> AsyncGenerator[None]:
     """Let one process at a time start something here; waits without a limit."""
     with os.fdopen(_private(path), "w", encoding="utf-8") as file:
-        while not _take(file.fileno()):
+        while True:  # a blocking wait would stop the event loop
+            if _take(file.fileno()):
+                break
             await asyncio.sleep(_LOCK_POLL_S)
         yield
 

@@ -87,7 +87,11 @@ def _edge_settings() -> dict[str, object]:
         "stream_idle_timeout": "300s",
         "request_headers_timeout": "10s",
         "use_remote_address": True,
-        "internal_address_config": {"unix_sockets": False},
+        # No client is "internal" and may steer tries and timeouts; an empty list would mean the
+        # private networks and loopback.
+        "internal_address_config": {
+            "cidr_ranges": [{"address_prefix": "255.255.255.255", "prefix_len": 32}]
+        },
         "normalize_path": True,
         "merge_slashes": True,
         "path_with_escaped_slashes_action": "UNESCAPE_AND_REDIRECT",

@@ -120,7 +120,7 @@ class Pusher:
         except OSError:
             lines = []
         said = [line for line in lines if "reject" in line or "error" in line.lower()]
-        return said[-1][:_LONGEST_REASON] if said else "Envoy did not accept it in time"
+        return said[-1].strip(": ")[:_LONGEST_REASON] if said else "Envoy did not accept it in time"
 
 
 def _accepted(file: ResourceFile, statistics: dict[str, int | str]) -> bool:

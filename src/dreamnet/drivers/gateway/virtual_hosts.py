@@ -50,7 +50,7 @@ def _virtual_host(host: str, backends: list[Backend], layout: Layout) -> Resourc
         "name": host,
         "domains": [host],
         "routes": [*routes, {"match": {"prefix": "/"}, "direct_response": {"status": 404}}],
-        "per_request_buffer_limit_bytes": LARGEST_BODY_BYTES,
+        "request_body_buffer_limit": LARGEST_BODY_BYTES,
     }
 
 

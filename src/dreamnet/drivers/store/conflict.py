@@ -22,4 +22,5 @@ def insert_if_new(
 
     Its row count is 1 when the row was new, otherwise 0.
     """
-    return insert(table).inline().ext(_DoNothing(columns, where))
+    statement = insert(table).inline().ext(_DoNothing(columns, where))
+    return statement.execution_options(preserve_rowcount=True)
