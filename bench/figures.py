@@ -40,7 +40,7 @@ class Figure:
         if self.runs == 1:
             return number(self.median)
         worst = "" if self.low <= self.worst <= self.high else f", worst {number(self.worst)}"
-        return f"{number(self.median)} ({number(self.low)}–{number(self.high)}{worst})"  # noqa: RUF001 - a dash of a range
+        return f"{number(self.median)} ({number(self.low)}\N{EN DASH}{number(self.high)}{worst})"
 
 
 def quartiles(values: Sequence[float]) -> tuple[float, float]:

@@ -17,7 +17,7 @@ from typing import Any
 from bench.figures import Figure, Spread
 
 Row = Mapping[str, str | float | Sequence[float] | None]
-ABSENT = "–"  # noqa: RUF001 - the dash that tables use
+ABSENT = "\N{EN DASH}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +175,7 @@ def _explanation(table: Table) -> str:
         return "nothing measured"
     if runs == [1]:
         return "1 run"
-    spread = "least–greatest" if table.spread == "range" else "quartiles"  # noqa: RUF001 - a dash
+    spread = "least\N{EN DASH}greatest" if table.spread == "range" else "quartiles"
     count = str(runs[0]) if len(runs) == 1 else f"{runs[0]} to {runs[-1]}"
     return f"median ({spread}) of {count} runs"
 

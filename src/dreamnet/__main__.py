@@ -36,9 +36,8 @@ def main() -> int | None:
     """Run the CLI; 2 when the extra `node` is not installed, any other broken import is raised."""
     try:
         from dreamnet.cli.main import main as run  # noqa: PLC0415  # late, so that it may be absent
-    except ModuleNotFoundError as error:
-        ours = (error.name or "").partition(".")[0] == "dreamnet"
-        missing = [] if ours else _missing_from_node()
+    except ModuleNotFoundError:
+        missing = _missing_from_node()
         if not missing:
             raise
         needs = f"{missing[0]} and {len(missing) - 1} more" if missing[1:] else missing[0]

@@ -57,7 +57,7 @@ def test_the_extra_is_missing(
 
 
 def test_a_module_of_ours_is_missing(lacking: pytest.MonkeyPatch) -> None:
-    _pretend(lacking, "dreamnet.cli.lost", installed=set())
+    _pretend(lacking, "dreamnet.cli.lost", installed={"click", "rich"})
     with pytest.raises(ModuleNotFoundError, match=r"dreamnet\.cli\.lost"):
         entry.main()
 

@@ -115,7 +115,7 @@ def watch_exit(identity: Identity, callback: Callable[[], None]) -> Callable[[],
     """
     loop = asyncio.get_running_loop()
     handle = _pidfd(identity.pid)
-    if not is_alive(identity):
+    if not _exists(identity):
         _close(handle)
         return loop.call_soon(callback).cancel
     if handle is None:
@@ -187,6 +187,11 @@ def _pidfd(pid: int) -> int | None:
         return os.pidfd_open(pid)
     except (AttributeError, OSError):  # no such call here, or no such process
         return None
+
+
+def _exists(identity: Identity) -> bool:
+    """Tell whether it is there, maybe as a zombie: the first thread ends before the others do."""
+    return identity.boot_id == boot_id() and start_ticks(identity.pid) == identity.start_ticks
 
 
 def _close(handle: int | None) -> None:

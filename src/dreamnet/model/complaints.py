@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, time, timedelta
@@ -231,8 +232,7 @@ def toml_value(value: object) -> str:
     if isinstance(value, Mapping):
         pairs = cast("Mapping[str, object]", value).items()
         return "{ " + ", ".join(f"{key} = {toml_value(one)}" for key, one in pairs) + " }"
-    text = str(value).replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{text}"'
+    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def dotted(keys: Sequence[str | int]) -> str:

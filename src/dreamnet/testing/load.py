@@ -11,7 +11,6 @@ from types import TracebackType
 from typing import Self
 
 import aiohttp
-from yarl import URL
 
 from dreamnet.testing.instant import now
 from dreamnet.testing.loadresult import KindResult, LoadResult, summarise

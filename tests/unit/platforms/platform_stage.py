@@ -45,6 +45,11 @@ class Stage:
         await self.until_line(instance.id, "ready")
         return instance
 
+    async def python_logging(self, code: str, logs: LogLimits) -> Instance:
+        """Start Python code whose log has limits."""
+        program = shlex.join([sys.executable, "-I", "-S", "-u", "-c", code]).replace("$", "$$")
+        return await self.start(program, logs=logs)
+
     async def again(self) -> None:
         await self.platform.close()
         self.platform = await opened(self.folder)

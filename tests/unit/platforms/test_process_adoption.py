@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
 
 
 @pytest.fixture
-def stranger() -> AsyncIterator[subprocess.Popen[bytes]]:
+def stranger() -> Iterator[subprocess.Popen[bytes]]:
     with subprocess.Popen(["/bin/sleep", "120"], start_new_session=True) as process:
         yield process
         process.kill()
@@ -38,7 +38,7 @@ async def test_a_running_instance_is_watched_and_stopped_by_the_next_node(stage:
 async def test_a_status_that_nobody_awaited_is_read_later(stage: Stage) -> None:
     started = await stage.start("sh -c 'read line </dev/zero & sleep 0.3; exit 5'")
     await stage.platform.close()
-    await until(lambda: (stage.home(started.id) / "run" / "exit").exists())
+    await until((stage.home(started.id) / "run" / "exit").exists)
     await stage.again()
     ended = await stage.the(started.id)
     assert ended.exit is not None

@@ -7,7 +7,7 @@ import os
 import signal
 import statistics
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -40,7 +40,9 @@ def children_of_ours() -> list[int]:
     return [stat.pid for stat in stats if stat is not None and stat.parent == os.getpid()]
 
 
-async def test_a_death_is_told_at_once_with_its_signal(stage: Stage) -> None:
+async def test_a_death_is_told_at_once_with_its_signal(
+    stage: Stage, record_property: Callable[[str, object], None]
+) -> None:
     took: list[float] = []
     for number in range(5):
         started = await stage.start("sleep 120", key=str(number))
@@ -51,7 +53,7 @@ async def test_a_death_is_told_at_once_with_its_signal(stage: Stage) -> None:
             ended = await anext(changes)
         took.append(time.perf_counter() - began)
         assert end_of(ended).signal == signal.SIGKILL
-    print(f"death told after {statistics.median(took) * 1000:.1f} ms (median)")
+    record_property("median_ms", statistics.median(took) * 1000)
 
 
 async def test_a_polite_application_ends_with_its_own_code(stage: Stage) -> None:
@@ -83,7 +85,7 @@ async def test_a_suspended_group_that_ignores_sigterm_is_killed(stage: Stage) ->
 
 
 async def test_a_stop_takes_the_grandchildren_along(stage: Stage) -> None:
-    code = _SET_UP + f"s.Popen([sys.executable, '-c', {_STUBBORN!r}])\n" + "time.sleep(120)"
+    code = _SET_UP + f"s.Popen([sys.executable, '-uc', {_STUBBORN!r}])\n" + "time.sleep(120)"
     started = await stage.python(code)
     await stage.platform.stop(started.id, timedelta(seconds=0.3))
     assert not living(started.id)
@@ -100,7 +102,7 @@ async def test_grandchildren_get_the_grace_too(stage: Stage) -> None:
 
 async def test_what_a_dead_application_leaves_is_killed(stage: Stage) -> None:
     """As when a master is killed and its workers go on, one of them in a session of its own."""
-    worker = [f"[sys.executable, '-c', {_STUBBORN!r}]"]
+    worker = [f"[sys.executable, '-uc', {_STUBBORN!r}]"]
     code = (
         _SET_UP
         + f"s.Popen({worker[0]})\ns.Popen({worker[0]}, start_new_session=True)\n"

@@ -59,7 +59,7 @@ BAD: list[tuple[str, str, int, str, str]] = [
     ("route key", OK + 'route = { hots = "x" }\n', 3, '"hots"', 'mean "host"'),
     (
         "one route",
-        OK + 'route = "a"\n[services.b]\nrun = "sh"\nroute = "A/"\n',
+        OK + 'route = "a"\n[services.b]\nrun = "sh"\nroute = "a/"\n',
         6,
         "(line 3)",
         "b.",
@@ -112,7 +112,7 @@ BAD: list[tuple[str, str, int, str, str]] = [
     ("backoff", '[heal]\nbackoff = "1h"\n' + OK, 2, "shorter than backoff", "backoff_cap ="),
     ("backoff endless", '[heal]\nbackoff = "99999999999999d"\n' + OK, 2, "at most", '"1m"'),
     ("office", "[reef.offices.healer]\ncapacity = 1\n" + OK, 1, '"healer"', 'mean "heal"'),
-    ("office key", "[reef.offices.heal]\ncap = 1\n" + OK, 2, '"cap"', 'mean "capacity"'),
+    ("office key", "[reef.offices.heal]\ncapcity = 1\n" + OK, 2, '"capcity"', 'mean "capacity"'),
     ("office mode", '[reef.offices.heal]\nmode = "Auto"\n' + OK, 2, '"approve"', 'mean "auto"'),
     ("office size", "[reef.offices.heal]\ncapacity = -1\n" + OK, 2, "at least 0", "capacity ="),
     ("office table", "[reef.offices]\nheal = 3\n" + OK, 2, "a table", "offices"),
@@ -165,8 +165,10 @@ def test_everything_wrong_is_told_at_once_in_the_order_of_the_file() -> None:
 
 
 KEYS = st.sampled_from(
-    ["run", "route", "health", "live", "ready", "env", "set", "from", "replicas", "min", "offices"]
-    + ["heal", "mode", "http", "interval", "listen", "store", "host", "path", "x y"]
+    ["run", "route", "health", "live", "ready", "env", "set", "from", "replicas", "min", "http"]
+)
+MORE_KEYS = st.sampled_from(
+    ["offices", "heal", "mode", "interval", "listen", "store", "host", "path", "capacity"]
 )
 VALUES = st.recursive(
     st.one_of(
@@ -175,9 +177,7 @@ VALUES = st.recursive(
         st.booleans(),
         st.text("ab/:$'\" 1s.", max_size=8),
     ),
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=2), st.dictionaries(KEYS.filter(str.isalnum), inner, max_size=3)
-    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=2), st.dictionaries(KEYS, inner, max_size=3)),
     max_leaves=8,
 )
 HEADERS = st.sampled_from(
@@ -185,7 +185,7 @@ HEADERS = st.sampled_from(
 )
 
 
-@given(st.dictionaries(HEADERS, st.dictionaries(KEYS, VALUES, max_size=4), max_size=4))
+@given(st.dictionaries(HEADERS, st.dictionaries(KEYS | MORE_KEYS, VALUES, max_size=4), max_size=4))
 def test_no_content_makes_anything_but_settings_or_complaints(
     tmp_path_factory: pytest.TempPathFactory, content: dict[str, dict[str, object]]
 ) -> None:
@@ -195,9 +195,16 @@ def test_no_content_makes_anything_but_settings_or_complaints(
         lines += [f"{toml_value(key)} = {toml_value(value)}" for key, value in table.items()]
     file = tmp_path_factory.getbasetemp() / "any.toml"
     file.write_text("\n".join(lines))
-    try:
-        load_settings(file)
-    except ConfigError as error:
+    error = refused(file)
+    if error is not None:
         assert error.complaints
         assert all(re.search(r":[1-9][0-9]*$", one.where) for one in error.complaints)
         assert not PYDANTIC.search(str(error))
+
+
+def refused(file: Path) -> ConfigError | None:
+    try:
+        load_settings(file)
+    except ConfigError as error:
+        return error
+    return None

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Literal, Protocol
 
 from dreamnet.model.instances import Exit
 from dreamnet.model.routes import Applied, GatewaySample, RouteTable
 
 Part = Literal["gateway", "room"]
+
+# How long after `apply` an endpoint it removed must stay up: requests on their way to it arrive.
+SETTLE = timedelta(milliseconds=100)
 
 
 class Gateway(Protocol):
@@ -25,7 +29,9 @@ class Gateway(Protocol):
         """Serve `table` and return when it is in force or rejected (the old one then stays).
 
         In force means: new healthy endpoints passed the gateway's own gate, or 2 s are over.
-        Requests wait in the room only while a backend has no endpoint that passed.
+        Requests wait in the room only while a backend has no endpoint that passed. An endpoint
+        that the table no longer names gets no new requests from then on; stop it `SETTLE` later.
+        `Unavailable` while the gateway is down; nothing has changed then.
         """
         ...
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,11 +75,13 @@ class LogFile:
     def _rotation_failed(self, error: OSError) -> None:
         """A full disk must not stop the service: far over the limit, lines are given up."""
         log.error("log not rotated", file=str(self.path), error=str(error))
-        self.path.with_name(f"{self.path.name}.draft").unlink(missing_ok=True)
+        with suppress(OSError):
+            self.path.with_name(f"{self.path.name}.draft").unlink(missing_ok=True)
         size = _size(self.path)
         if size > 2 * self.limits.max_bytes:
-            os.truncate(self.path, 0)
-            self._moved += size
+            with suppress(OSError):
+                os.truncate(self.path, 0)
+                self._moved += size
 
     def _rotated(self, number: int) -> Path:
         return self.path.with_name(f"{self.path.name}.{number}")
