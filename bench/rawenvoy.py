@@ -77,15 +77,18 @@ async def raw_envoy(upstream_port: int | None = None) -> AsyncGenerator[RawEnvoy
 async def _live(envoy: RawEnvoy, process: asyncio.subprocess.Process) -> None:
     address = f"http://127.0.0.1:{envoy.admin_port}/ready"
     async with asyncio.timeout(_START_LIMIT_S), aiohttp.ClientSession() as session:
-        while process.returncode is None:
-            try:
-                async with session.get(address) as answer:
-                    if answer.status == 200:
-                        return
-            except aiohttp.ClientConnectionError:
-                pass
+        while not await _is_ready(session, address):
+            if process.returncode is not None:
+                raise RuntimeError(f"Envoy ended at once with code {process.returncode}")
             await asyncio.sleep(0.02)
-    raise RuntimeError(f"Envoy ended at once with code {process.returncode}")
+
+
+async def _is_ready(session: aiohttp.ClientSession, address: str) -> bool:
+    try:
+        async with session.get(address) as answer:
+            return answer.status == 200
+    except aiohttp.ClientConnectionError:
+        return False
 
 
 def _boot(envoy: RawEnvoy, upstream_port: int | None) -> dict[str, Any]:

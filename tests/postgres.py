@@ -57,7 +57,9 @@ class PostgresServer:
 
     def cut_links(self, database: str) -> None:
         """End every connection to a database, as a restart of the server would."""
-        self.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname='{database}'")
+        self.run(
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname='{database}'"
+        )
 
 
 def _binaries() -> Path | None:

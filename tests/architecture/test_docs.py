@@ -6,6 +6,7 @@ import re
 import tomllib
 
 import pytest
+
 from house import ROOT, SOURCE
 from tools.write_tree import tree, with_tree
 

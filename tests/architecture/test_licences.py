@@ -6,6 +6,7 @@ from email.message import Message
 from pathlib import Path
 
 import pytest
+
 from tools.check_licences import (
     Part,
     Rules,

@@ -7,9 +7,10 @@ import tomllib
 from typing import Any
 
 import pytest
-from house import ROOT
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from house import ROOT
 
 LOCKS = ("requirements.lock", "requirements-node.lock")
 _ADDRESS = re.compile(r"://|https?:|--(extra-)?index-url|--find-links|file:", re.IGNORECASE)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from house import ROOT
 
 # What a bare machine has of programs that the script uses.

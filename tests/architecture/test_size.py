@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from tools.check_size import Excuse, Measure, judge, measure, read_excuses
 
 _DEEP = """

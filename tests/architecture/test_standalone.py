@@ -9,6 +9,7 @@ from pathlib import Path
 
 import grimp
 import pytest
+
 from house import ROOT, SOURCE
 
 APART = ("health", "client", "root", "room")

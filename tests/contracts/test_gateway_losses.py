@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -73,15 +74,17 @@ async def test_the_death_of_the_only_one_loses_no_get_and_only_posts_in_flight(w
     await gateway.apply(table(backend(server)))
     async with world.client().load(150, "GET", "POST", path="/?s=0.01") as load:
         await asyncio.sleep(0.3)
+        killed = asyncio.get_running_loop().time()
         server.kill()
         await gateway.apply(table(backend()))
         await asyncio.sleep(1)
         new = await world.servers.start("new")
         await gateway.apply(table(backend(new)))
+        outage_s = asyncio.get_running_loop().time() - killed
         await asyncio.sleep(0.3)
     assert load.failed("GET") == 0, load
     assert load.failed("POST") <= 10, load
-    assert load.slowest_s < 2.5
+    assert load.slowest_s < outage_s + 0.7
     assert load.bodies["new"] > 100
 
 
@@ -232,7 +235,7 @@ async def test_a_body_that_fits_waits_and_a_larger_one_is_refused_at_once(world:
     client = world.client()
     fits = asks(client, "/", "POST", data=b"x" * 900_000)
     await until(lambda: waiting(gateway, 1))
-    status, text = await client.ask("/", "POST", data=b"x" * 3_000_000)
+    status, text = await client.ask("/", "POST", data=io.BytesIO(b"x" * 3_000_000))
     assert status == 503
     assert "cannot wait" in text
     server = await world.servers.start("a")

@@ -18,7 +18,6 @@ from tests.postgres import postgres_database, postgres_server, postgres_url
 __all__ = ["place", "postgres_database", "postgres_server", "postgres_url", "store"]
 
 
-
 def harm(where: str | Path, *statements: str) -> None:
     """Change the database behind the store's back."""
     engine = create_engine(place_of(where).url)

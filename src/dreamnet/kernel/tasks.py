@@ -39,15 +39,16 @@ class Tasks:
 
     def loop(self, name: str, body: Callable[[], Awaitable[None]]) -> None:
         """Run `body` for ever; a loop that ends is an error and is started again."""
-        self._start(name, self._for_ever(name, body))
+        self._start(name, lambda: self._for_ever(name, body))
 
     def once(self, name: str, body: Callable[[], Awaitable[None]]) -> None:
         """Run `body` a single time in the background."""
-        self._start(name, self._one_time(name, body))
+        self._start(name, lambda: self._one_time(name, body))
 
-    def _start(self, name: str, work: Awaitable[None]) -> None:
+    def _start(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        # The work is made inside the task: one cancelled before its first step leaves nothing.
         async def run() -> None:
-            await work
+            await work()
 
         task = asyncio.create_task(run(), name=f"{self._name}.{name}")
         self._tasks.add(task)

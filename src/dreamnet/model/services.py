@@ -159,7 +159,7 @@ SOURCE_KINDS = {"dotenv": "dotenv:.env"}
 def split_source(source: str) -> tuple[str, str]:
     """Split `dotenv:.env` into its kind and its place; both parts may be empty."""
     kind, _, place = source.partition(":")
-    return kind.strip(), place.strip()
+    return kind, place
 
 
 class Env(Record):

@@ -98,14 +98,17 @@ class Connection(asyncio.Protocol):
             self._send(b"404 Not Found", b"", "nothing here")
 
     def answer_retry(self) -> None:
-        """Send the request back to the instances."""
-        self._send(b"503 Service Unavailable", b"x-hold-retry: 1\r\n", "")
+        """Send the request back to the instances; the client sees this after the last try only."""
+        self._answer_unavailable(b"x-hold-retry: 1\r\n", "the service did not answer")
 
     def answer_refused(self, why: str) -> None:
-        """Tell the client, as problem+json, to come again; the gateway must not try again."""
-        problem = {"title": "Service Unavailable", "status": 503, "detail": why}
-        extra = b"retry-after: 1\r\nx-envoy-ratelimited: 1\r\n"
-        self._send(b"503 Service Unavailable", extra, json.dumps({"type": "about:blank"} | problem))
+        """Tell the client to come again; the gateway must not try again."""
+        self._answer_unavailable(b"x-envoy-ratelimited: 1\r\n", why)
+
+    def _answer_unavailable(self, extra: bytes, why: str) -> None:
+        problem = {"type": "about:blank", "title": "Service Unavailable", "status": 503}
+        text = json.dumps(problem | {"detail": why})
+        self._send(b"503 Service Unavailable", b"retry-after: 1\r\n" + extra, text)
 
     def _send(self, status: bytes, extra: bytes, text: str) -> None:
         if self._transport is None or self._answered:

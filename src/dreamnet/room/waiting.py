@@ -13,6 +13,7 @@ from dreamnet.room.rules import Rule, read_rules
 
 _UNKNOWN_HOLD_S = 1.0
 _REMEMBERED = 5_000
+_GATEWAY_NOTICES_S = 0.7  # the gateway's own check runs each 0.5 s
 # How long a request waits before it is sent back, by how often it came back although its service
 # is ready: the gateway's own view lags by up to a second and must not eat all tries at once.
 BOUNCE_PAUSES_S = (0.0, 0.05, 0.4, 1.5)
@@ -73,6 +74,7 @@ class Room:
         self._rules: dict[str, Rule] = {}
         self._waiting: dict[str, set[Guest]] = {}
         self._visits: OrderedDict[bytes, Visit] = OrderedDict()
+        self._refused: dict[str, float] = {}
         self._dialler = Dialler()
         self._rounds: dict[str, asyncio.Task[None]] = {}
 
@@ -145,11 +147,23 @@ class Room:
             for guest in list(self._waiting.get(service, ())):
                 self._end(guest, "the service is down")
             return
-        if rule.state == "ready" and await self._listens(rule):
-            self._release(service)
-        elif rule.state != "ready":
+        if rule.state != "ready":
             self._note_hold(service)
+        elif await self._is_reachable(service, rule):
+            self._release(service)
         self._time_out(service, rule.hold_s, "no instance became ready in time")
+
+    async def _is_reachable(self, service: str, rule: Rule) -> bool:
+        """Tell whether the gateway reaches an instance: one listens, and it had time to see that."""
+        now = asyncio.get_running_loop().time()
+        if not await self._listens(rule):
+            self._refused[service] = now
+            return False
+        refused_s = self._refused.get(service)
+        if refused_s is not None and now - refused_s < _GATEWAY_NOTICES_S:
+            return False
+        self._refused.pop(service, None)
+        return True
 
     async def _listens(self, rule: Rule) -> bool:
         known = self._dialler.listens(rule.endpoints)
@@ -159,18 +173,23 @@ class Room:
         return bool(known)
 
     def _note_hold(self, service: str) -> None:
+        self._refused.pop(service, None)
         for guest in self._waiting.get(service, ()):
             guest.visit.bounces = 0  # the next `ready` is news, so nobody pauses
 
     def _release(self, service: str) -> None:
         now = asyncio.get_running_loop().time()
+        sent_back: dict[int, Visit] = {}
         for guest in list(self._waiting.get(service, ())):
-            if guest.visit.bounces >= len(BOUNCE_PAUSES_S):
+            visit = guest.visit
+            if visit.bounces >= len(BOUNCE_PAUSES_S):
                 self._end(guest, "the service's answers fail")
-            elif now - guest.since_s >= BOUNCE_PAUSES_S[guest.visit.bounces] and self.leave(guest):
-                guest.visit.bounces += 1
+            elif now - guest.since_s >= BOUNCE_PAUSES_S[visit.bounces] and self.leave(guest):
+                sent_back[id(visit)] = visit
                 self.counters.released += 1
                 guest.answer_retry()
+        for visit in sent_back.values():  # hedged tries of one request come back as one
+            visit.bounces += 1
 
     def _time_out(self, service: str, limit_s: float, why: str) -> None:
         now = asyncio.get_running_loop().time()

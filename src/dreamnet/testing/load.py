@@ -41,9 +41,7 @@ class Load:
         self._over = asyncio.Event()
         self._stopping = asyncio.Event()
         self._run_token = secrets.token_hex(4)
-        self._urls = {
-            kind.name: URL(plan.base_url + kind.path, encoded=True) for kind in plan.kinds
-        }
+        self._urls = {kind.name: plan.base_url + kind.path for kind in plan.kinds}
 
     async def __aenter__(self) -> Self:
         """Open the connection pool and start the arrivals."""

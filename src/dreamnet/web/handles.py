@@ -14,12 +14,22 @@ from dreamnet.drivers.platforms.base import Platform
 from dreamnet.drivers.store.base import Store
 from dreamnet.health import Health
 from dreamnet.kernel.metrics import Metrics
+from dreamnet.model.routes import GatewaySample
 from dreamnet.model.settings import Settings
+
+
+def no_sample() -> GatewaySample | None:
+    """Return nothing: no gateway is looked at."""
+    return None
 
 
 @dataclass(frozen=True)
 class Handles:
-    """Everything a route may use; `restart_node` asks the node to end so that root starts it anew."""
+    """Everything a route may use.
+
+    `restart_node` asks the node to end so that root starts it anew; `sample` returns the newest
+    look at the gateway's counters, None while it does not answer.
+    """
 
     settings: Settings
     store: Store
@@ -33,3 +43,4 @@ class Handles:
     metrics: Metrics
     version: str
     restart_node: Callable[[], None]
+    sample: Callable[[], GatewaySample | None] = no_sample

@@ -1,15 +1,13 @@
-"""Makes the `bench` package importable, which is not part of the installed product."""
+"""Lets processes that the tests start find `bench`, which is not part of the installed product."""
 
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[3]
-sys.path.insert(0, str(ROOT))
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -76,6 +77,7 @@ async def test_leftovers_of_an_instance_that_died_meanwhile_are_killed(stage: St
 async def test_a_reused_pid_is_neither_adopted_nor_signalled(
     stage: Stage, stranger: subprocess.Popen[bytes]
 ) -> None:
+    await asyncio.sleep(0.05)  # start times are told apart by 10 ms
     started = await stage.start("sleep 120")
     await stage.platform.stop(started.id, GRACE)
     await stage.platform.close()
@@ -149,6 +151,7 @@ async def test_a_wrapper_whose_start_was_taken_back_never_runs_its_command(stage
     else:
         kill(wrapper, signal.SIGCONT)
         await until(touched.exists)
+    await until(lambda: not living(str(stage.folder)))
 
 
 async def test_half_made_folders_are_swept(stage: Stage) -> None:

@@ -21,13 +21,16 @@ _LONGEST_S = 0.05
 
 
 @pytest.fixture
-def nursery() -> Iterator[subprocess.Popen[str]]:
+def nursery(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     script = Path(__file__).with_name("platform_nodes.py")
     with subprocess.Popen(
         [sys.executable, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         yield process
-        process.stdin.close()  # type: ignore[union-attr] # a pipe by construction
+        assert process.stdin is not None
+        process.stdin.close()
+    for pid in living(f"NURSERY={tmp_path}"):
+        kill(pid)  # only after a failure
 
 
 async def _kill_a_node(
@@ -42,6 +45,12 @@ async def _kill_a_node(
     kill(pid)
 
 
+def _applications(folder: Path) -> list[int]:
+    """Return the running applications; one that still is on its way is yet a shell."""
+    ours = set(living(f"NURSERY={folder}")) & set(living("sleep\x00300"))
+    return sorted(ours - set(living("/bin/sh\x00-c")))
+
+
 async def _take_over(folder: Path, keys: list[str]) -> int:
     """Return how many of the keys the killed node had started."""
     platform = await opened(folder)
@@ -51,9 +60,7 @@ async def _take_over(folder: Path, keys: list[str]) -> int:
     assert all(found[each.key].pid == each.pid for each in started if each.key in found)
     pids = [each.pid for each in started]
     assert len(await platform.observe()) == len(set(pids)) == len(keys)
-    applications = [pid for pid in living(f"NURSERY={folder}") if pid in living("sleep\x00300")]
-    wrappers = [pid for pid in applications if pid in living("/bin/sh\x00-c")]
-    assert sorted(set(applications) - set(wrappers)) == sorted(pid for pid in pids if pid)
+    await until(lambda: _applications(folder) == sorted(pid for pid in pids if pid))
     for each in started:
         await platform.stop(each.id, timedelta(seconds=2))
         await platform.forget(each.id)

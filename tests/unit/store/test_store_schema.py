@@ -112,35 +112,37 @@ print(heavy)
     assert done.stdout.splitlines() == [str((HEAD, HEAD))] * 2 + ["[]"]
 
 
-def test_four_processes_may_open_a_new_store_at_once(place: str | Path) -> None:
-    code = """
-import asyncio, sys
+FOUR = """
+import asyncio, os, sys
 from pathlib import Path
 from dreamnet.drivers.store.sql import SqlStore
+import sqlalchemy.dialects.sqlite
 async def main(where):
     store = SqlStore(where if "://" in where else Path(where))
-    print("ready", flush=True)
-    sys.stdin.readline()
     await store.open()
-    print(await store.at_head())
+    os.write(1, (str(await store.at_head()) + chr(10)).encode())
     await store.close()
-asyncio.run(main(sys.argv[1]))
+if "://" in sys.argv[1]:
+    import psycopg, sqlalchemy.dialects.postgresql
+gate, opened = os.pipe()
+children = []
+for _ in range(4):
+    child = os.fork()
+    if child == 0:
+        os.close(opened)
+        os.read(gate, 1)
+        asyncio.run(main(sys.argv[1]))
+        os._exit(0)
+    children.append(child)
+os.close(opened)
+sys.exit(sum(os.waitpid(child, 0)[1] for child in children))
 """
-    command = [sys.executable, "-c", code, str(place)]
-    pipe = subprocess.PIPE
-    children = [
-        subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) for _ in range(4)
-    ]
-    for child in children:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "ready\n"
-    for child in children:
-        assert child.stdin is not None
-        child.stdin.write("go\n")
-        child.stdin.flush()
-    for child in children:
-        out, err = child.communicate(timeout=60)
-        assert (out.strip(), err) == (str((HEAD, HEAD)), "")
+
+
+def test_four_processes_may_open_a_new_store_at_once(place: str | Path) -> None:
+    command = [sys.executable, "-c", FOUR, str(place)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+    assert (done.stdout.splitlines(), done.stderr) == ([str((HEAD, HEAD))] * 4, "")
 
 
 async def test_a_newer_schema_is_refused_and_left_alone(place: str | Path) -> None:
@@ -165,9 +167,9 @@ async def test_somebody_elses_database_is_refused_and_left_alone(place: str | Pa
         place.parent.mkdir()
     engine = create_engine(place_of(place).url)
     with engine.begin() as connection:
-        connection.execute(text("CREATE TABLE messages (mine INTEGER)"))
-    with pytest.raises(UserError, match="did not make: messages"):
+        connection.execute(text("CREATE TABLE services (mine INTEGER)"))
+    with pytest.raises(UserError, match="did not make: services"):
         await SqlStore(place).open()
     with engine.begin() as connection:
-        assert inspect(connection).get_table_names() == ["messages"]
+        assert inspect(connection).get_table_names() == ["services"]
     engine.dispose()

@@ -6,22 +6,19 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
     Connection,
     Executable,
     Row,
-    Text,
     bindparam,
     delete,
-    func,
     insert,
-    literal,
     or_,
     select,
     update,
 )
 
 from dreamnet.drivers.store.codec import is_known, read_record, restore, write_record
+from dreamnet.drivers.store.ledger import LedgerDrawer
 from dreamnet.drivers.store.tables import actions as table
 from dreamnet.kernel.log import logger
 from dreamnet.model.actions import FINAL_PHASES, Action, ActionId, ActionPhase, Agent, Proposal
@@ -29,11 +26,9 @@ from dreamnet.model.cases import CaseId
 
 log = logger("store")
 
-_JUDGEMENT = 0x647265616D6E65  # "dreamne": the advisory lock of judgements
 _ACTIVE = (ActionPhase.PERMITTED, ActionPhase.CLAIMED)
 _VERDICTS = (ActionPhase.PERMITTED, ActionPhase.REJECTED)
 
-_LOCK = select(func.pg_advisory_xact_lock(literal(_JUDGEMENT, BigInteger)).cast(Text))
 _ADD = insert(table).inline()
 _BY_KEY = select(table).where(table.c.key == bindparam("key"))
 _ONE = select(table).where(table.c.id == bindparam("action"))
@@ -84,13 +79,17 @@ _PRUNE = delete(table).where(table.c.ended < bindparam("before"))
 class ActionsDrawer:
     """Actions in the table `actions`."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, ledger: LedgerDrawer) -> None:
         self._connection = connection
+        self._ledger = ledger
 
     def lock(self) -> None:
-        """Let one judgement run at a time; SQLite's write transactions are that already."""
-        if self._connection.dialect.name == "postgresql":
-            self._connection.execute(_LOCK)
+        """Let one judgement run at a time, on every node, until the transaction ends.
+
+        The lock is the ledger's head, which a judgement takes anyway: two locks taken in different
+        orders would let transactions lock each other out.
+        """
+        self._ledger.lock()
 
     def insert(self, action: Action) -> None:
         """Insert a new action; a known key or a second disruptive one on a target: `Conflict`."""

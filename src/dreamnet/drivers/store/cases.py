@@ -10,17 +10,16 @@ from sqlalchemy import Connection, Row, bindparam, delete, select, update
 from dreamnet.drivers.store.codec import restore
 from dreamnet.drivers.store.conflict import insert_if_new
 from dreamnet.drivers.store.tables import cases as table
+from dreamnet.drivers.store.tables import is_live
 from dreamnet.model.cases import Case, CaseId, CaseKind
 
-_OPEN = insert_if_new(table, ["kind", "fingerprint", "target"], table.c.live)
+_OPEN = insert_if_new(table, ["kind", "fingerprint", "target"], is_live)
 _ADVANCE = update(table).where(
     table.c.id == bindparam("case"), table.c.version == bindparam("read_at")
 )
 _ADVANCED = ("phase", "live", "updated", "version", "data", "target", "fingerprint")
 _ONE = select(table).where(table.c.id == bindparam("case"))
-_LIVE = (
-    select(table).where(table.c.kind == bindparam("kind"), table.c.live).order_by(table.c.number)
-)
+_LIVE = select(table).where(table.c.kind == bindparam("kind"), is_live).order_by(table.c.number)
 _RECENT = (
     select(table)
     .where(table.c.kind == bindparam("kind"))
@@ -33,11 +32,11 @@ _CLOSED = (
         table.c.kind == bindparam("kind"),
         table.c.target == bindparam("target"),
         table.c.updated >= bindparam("since"),
-        ~table.c.live,
+        ~is_live,
     )
     .order_by(table.c.updated, table.c.number)
 )
-_PRUNE = delete(table).where(~table.c.live, table.c.updated < bindparam("before"))
+_PRUNE = delete(table).where(~is_live, table.c.updated < bindparam("before"))
 
 
 class CasesDrawer:

@@ -80,6 +80,10 @@ class LedgerDrawer:
         """Return the number that the next row will have; the head is locked from here on."""
         return self._locked_head().seq + 1
 
+    def lock(self) -> None:
+        """Hold the head until the transaction ends, so that nobody else appends."""
+        self._locked_head()
+
     def flush(self) -> None:
         """Write the rows that wait and move the head."""
         if self._head is None or not self._waiting:

@@ -13,6 +13,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    true,
 )
 
 from dreamnet.drivers.store.codec import Instant, Json, Words
@@ -59,14 +60,16 @@ cases = Table(
 )
 Index("cases_kind_number", cases.c.kind, cases.c.number)
 Index("cases_target_updated", cases.c.target, cases.c.updated)
-live_case = Index(
+# One spelling for index and queries, or SQLite does not see that the index serves them.
+is_live = cases.c.live == true()
+Index(
     "cases_one_live",
     cases.c.kind,
     cases.c.fingerprint,
     cases.c.target,
     unique=True,
-    sqlite_where=cases.c.live,
-    postgresql_where=cases.c.live,
+    sqlite_where=is_live,
+    postgresql_where=is_live,
 )
 
 actions = Table(
@@ -91,7 +94,7 @@ actions = Table(
 Index("actions_phase_performer", actions.c.phase, actions.c.performer)
 Index("actions_case", actions.c.case_id)
 Index("actions_ended", actions.c.ended)
-_active = actions.c.disruptive & actions.c.phase.in_(["permitted", "claimed"])
+_active = (actions.c.disruptive == true()) & actions.c.phase.in_(["permitted", "claimed"])
 Index(
     "actions_one_disruptive",
     actions.c.target,

@@ -31,7 +31,7 @@ class SqlTx:
         self.calls: list[Callable[[], None]] = []
         self.services = ServicesDrawer(connection)
         self.cases = CasesDrawer(connection)
-        self.actions = ActionsDrawer(connection)
+        self.actions = ActionsDrawer(connection, ledger)
         self.ledger = ledger
         self.messages = MessagesDrawer(connection, ledger)
         self.answers = AnswersDrawer(connection)

@@ -63,7 +63,7 @@ def _make_cases() -> None:
         ["kind", "fingerprint", "target"],
         unique=True,
         sqlite_where=sa.text("live = 1"),
-        postgresql_where=sa.text("live"),
+        postgresql_where=sa.text("live = true"),
     )
 
 
@@ -98,7 +98,7 @@ def _make_actions() -> None:
         ["target"],
         unique=True,
         sqlite_where=sa.text("disruptive = 1 AND phase IN ('permitted', 'claimed')"),
-        postgresql_where=sa.text("disruptive AND phase IN ('permitted', 'claimed')"),
+        postgresql_where=sa.text("disruptive = true AND phase IN ('permitted', 'claimed')"),
     )
 
 

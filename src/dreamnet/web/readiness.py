@@ -1,0 +1,95 @@
+"""The node's own health: store, schema, gateway, waiting room, disk, environments."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+from dreamnet import __version__
+from dreamnet.agents.world import World
+from dreamnet.drivers.store.base import Store
+from dreamnet.health import Check, Finding, Health, disk_space, failed, passed, warned
+from dreamnet.health.asgi import Scope
+from dreamnet.kernel.errors import DreamNetError
+
+LEAST_DISK = "50 MB"
+LOW_DISK = "500 MB"
+STORE_TIMEOUT_S = 2.0
+
+
+def node_health(store: Store, world: World, data_path: Path) -> Health:
+    """Return the health of a node; it is not ready before `started()` is called.
+
+    Names and outputs of checks are for callers on this machine only.
+    """
+    health = Health(
+        "dreamnet", release=__version__, details=is_local_caller, wait_for_started=True
+    )
+    health.add(_store(store))
+    health.add(_migrations(store))
+    health.add(_part(world, "gateway"))
+    health.add(_part(world, "room"))
+    health.add(disk_space(data_path, LEAST_DISK, warn_below=LOW_DISK))
+    health.add(_environments(world))
+    return health
+
+
+def is_local_caller(scope: Scope) -> bool:
+    """Return whether a request came over loopback."""
+    client: Any = scope.get("client")
+    if not client:
+        return False
+    try:
+        return ip_address(str(client[0])).is_loopback
+    except ValueError:
+        return False
+
+
+def _store(store: Store) -> Check:
+    async def run() -> Finding:
+        try:
+            await store.read(lambda tx: tx.services.desired())
+        except DreamNetError as error:
+            return failed(f"the store does not answer: {type(error).__name__}")
+        return passed()
+
+    return Check("store", run, timeout=STORE_TIMEOUT_S, component_type="datastore")
+
+
+def _migrations(store: Store) -> Check:
+    async def run() -> Finding:
+        try:
+            present, head = await store.at_head()
+        except DreamNetError as error:
+            return failed(f"the schema cannot be read: {type(error).__name__}")
+        if present == head:
+            return passed(value=present)
+        return failed(f"the store is at {present or 'nothing'}, the code expects {head}", present)
+
+    return Check(
+        "migrations",
+        run,
+        timeout=STORE_TIMEOUT_S,
+        max_age=10.0,
+        component_type="datastore",
+        measurement="version",
+    )
+
+
+def _part(world: World, part: str) -> Check:
+    async def run() -> Finding:
+        good = world.parts[part].good_in_row
+        return passed(value=good) if good > 0 else failed(f"the {part} does not answer", 0)
+
+    return Check(part, run, max_age=0.0, measurement="goodInRow")
+
+
+def _environments(world: World) -> Check:
+    async def run() -> Finding:
+        names = ", ".join(sorted(world.env_problems))
+        if not names:
+            return passed(value=0)
+        return warned(f"environment not complete: {names}", len(world.env_problems))
+
+    return Check("environments", run, critical=False, max_age=0.0, measurement="incomplete")
