@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,7 +82,7 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _user() -> dict[str, object]:
+def _user() -> dict[str, Any]:
     """Return what makes a child run as `postgres`: its tools refuse to run as root."""
     if os.geteuid() != 0:
         return {}

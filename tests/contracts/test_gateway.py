@@ -316,6 +316,7 @@ async def test_a_frozen_gateway_is_replaced_on_open(world: World):
     assert world.pid("envoy") != pid
     assert frozen is not None
     assert not is_alive(frozen)
+    assert (await world.client().ask())[0] == 404  # it serves, though it has no routes yet
 
 
 async def test_after_a_cold_start_old_routes_wait_for_their_instances(world: World):

@@ -1,4 +1,4 @@
-"""The store's contract on SQLite and PostgreSQL: transactions, cases, actions, the small drawers."""
+"""The store's contract on SQLite and PostgreSQL: transactions, cases, actions and the rest."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ async def test_of_many_that_lease_at_once_each_message_goes_to_one(store: SqlSto
     for number in range(20):
         await store.tx(lambda tx, n=number: tx.messages.send(a_message(f"m{n}")))
     leases = await asyncio.gather(*(lease(store, f"n{n}") for n in range(8)))
-    leased = [one.message.id for one in sum(leases, [])]
+    leased = [one.message.id for batch in leases for one in batch]
     assert len(leased) == len(set(leased)) == 20
 
 

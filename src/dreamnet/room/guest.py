@@ -13,7 +13,10 @@ SERVICE_HEADER = b"x-dreamnet-service"
 COUNTERS_PATH = b"/room/counters"
 _LINGER_S = 1.0
 _READ_LIMIT_S = 30.0
-_HEAD = b"HTTP/1.1 %b\r\ncontent-type: %b\r\ncontent-length: %d\r\n%bx-dreamnet-room: 1\r\nconnection: close\r\n\r\n"
+_HEAD = (
+    b"HTTP/1.1 %b\r\ncontent-type: %b\r\ncontent-length: %d\r\n%b"
+    b"x-dreamnet-room: 1\r\nconnection: close\r\n\r\n"
+)
 
 
 class Connection(asyncio.Protocol):

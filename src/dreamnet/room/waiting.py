@@ -74,7 +74,7 @@ class Room:
         self._rules: dict[str, Rule] = {}
         self._waiting: dict[str, set[Guest]] = {}
         self._visits: OrderedDict[bytes, Visit] = OrderedDict()
-        self._refused: dict[str, float] = {}
+        self._refused: dict[str, tuple[float, Rule]] = {}
         self._dialler = Dialler()
         self._rounds: dict[str, asyncio.Task[None]] = {}
 
@@ -154,13 +154,13 @@ class Room:
         self._time_out(service, rule.hold_s, "no instance became ready in time")
 
     async def _is_reachable(self, service: str, rule: Rule) -> bool:
-        """Tell whether the gateway reaches an instance: one listens, and it had time to see that."""
+        """Tell whether an instance listens, and the gateway had time to see that it does again."""
         now = asyncio.get_running_loop().time()
         if not await self._listens(rule):
-            self._refused[service] = now
+            self._refused[service] = (now, rule)
             return False
-        refused_s = self._refused.get(service)
-        if refused_s is not None and now - refused_s < _GATEWAY_NOTICES_S:
+        refused_s, refused_rule = self._refused.get(service, (0.0, None))
+        if refused_rule == rule and now - refused_s < _GATEWAY_NOTICES_S:
             return False
         self._refused.pop(service, None)
         return True

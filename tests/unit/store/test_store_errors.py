@@ -62,16 +62,21 @@ async def test_a_file_that_is_no_database_is_kept_as_it_is(tmp_path: Path) -> No
 async def test_a_damaged_page_is_corrupt(tmp_path: Path) -> None:
     file = tmp_path / "x.db"
     async with temporary_store(file) as store:
+        body = {"text": "x" * 5000}
         for _ in range(3):
-            body = {"text": "x" * 5000}
             await store.tx(lambda tx: tx.ledger.append("test", "s", body, NOW))
     content = file.read_bytes()
     file.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
     store = SqlStore(file)
     with pytest.raises(Corrupt, match="malformed"):
-        await store.open()
-        await store.read(lambda tx: tx.ledger.verify())
+        await open_and_verify(store)
     await store.close()
+
+
+async def open_and_verify(store: SqlStore) -> None:
+    """Meet the damage, wherever it is."""
+    await store.open()
+    await store.read(lambda tx: tx.ledger.verify())
 
 
 async def test_missing_tables_are_corrupt(tmp_path: Path) -> None:

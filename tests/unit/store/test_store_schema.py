@@ -1,9 +1,10 @@
-"""The schema: metadata and migrations agree, many nodes may open at once, strangers stay whole."""
+"""The schema: metadata and migrations agree, many nodes may open at once, strangers stay safe."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -55,14 +56,14 @@ def engines(place: str | Path, second: str | Path) -> tuple[Engine, Engine]:
 
 
 @pytest.fixture
-def second(place: str | Path, request: pytest.FixtureRequest) -> str | Path:
+def second(place: str | Path, request: pytest.FixtureRequest) -> Generator[str | Path]:
     """Another empty place on the same kind of database."""
     if isinstance(place, Path):
-        return place.with_name("second.db")
+        yield place.with_name("second.db")
+        return
     server: PostgresServer = request.getfixturevalue("postgres_server")
-    context = server.database()
-    request.addfinalizer(lambda: context.__exit__(None, None, None))
-    return server.url(context.__enter__())
+    with server.database() as name:
+        yield server.url(name)
 
 
 def test_migrations_and_metadata_make_the_same_schema(
