@@ -12,10 +12,13 @@ import pytest
 from house import ROOT, SOURCE
 
 _UV = Path(sys.prefix, "bin", "uv")
+# Debian's own Python brings a `sitecustomize`, so only what the import adds is looked at.
 _FOREIGN = """
-import sys, dreamnet.health, dreamnet.client
-roots = {name.partition(".")[0] for name in sys.modules}
-print(sorted(roots - set(sys.stdlib_module_names) - {"dreamnet", "__main__"}))
+import sys
+before = set(sys.modules)
+import dreamnet.health, dreamnet.client
+roots = {name.partition(".")[0] for name in set(sys.modules) - before}
+print(sorted(roots - set(sys.stdlib_module_names) - {"dreamnet"}))
 """
 
 

@@ -60,8 +60,14 @@ def writing(where: str | Path, mode: str) -> Generator[Writer]:
     """Run the writer on a store."""
     command = [sys.executable, "-m", "tests.chaos.store_writer", str(where), mode]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as process:
-        yield Writer(process)
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True, start_new_session=True
+    ) as process:
+        try:
+            yield Writer(process)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)  # a child may be in the middle of a round
+            raise
         assert process.stdin is not None
         process.stdin.close()
         assert process.wait(60) == 0

@@ -147,6 +147,21 @@ async def test_a_failing_service_is_answered_at_once(world: World):
     assert (await client.ask())[0] == 200  # its own refusals did not shut the room or the service
 
 
+async def test_refusals_do_not_shut_the_room(world: World):
+    """Outlier detection sees the room as an endpoint, but its answers are no errors."""
+    gateway = await world.open()
+    servers = [await world.servers.start(name) for name in ("a", "b")]
+    down = [endpoint(server, EndpointHealth.UNHEALTHY) for server in servers]
+    await gateway.apply(table(backend(*down, waiting=Waiting.FAIL)))
+    client = world.client()
+    assert {(await client.ask("/", "POST"))[0] for _ in range(12)} == {503}
+    await gateway.apply(table(backend(*down)))
+    asked = asks(client)
+    await until(lambda: waiting(gateway, 1))
+    await gateway.apply(table(backend(*servers)))
+    assert (await asked)[0] == 200
+
+
 async def test_the_hold_ends_before_a_short_timeout(world: World):
     gateway = await world.open()
     short = Route(host="shop.localhost", timeout=timedelta(seconds=1))

@@ -29,7 +29,7 @@ from dreamnet.drivers.secrets.dotenv import DotenvSource
 from dreamnet.drivers.store.base import Store
 from dreamnet.drivers.store.sql import SqlStore
 from dreamnet.health import Health
-from dreamnet.kernel.clock import SystemClock
+from dreamnet.kernel.clock import Clock, SystemClock
 from dreamnet.kernel.ids import fresh_random
 from dreamnet.kernel.metrics import Metrics
 from dreamnet.model.actions import Agent
@@ -81,37 +81,95 @@ def open_store(settings: Settings, data: DataDir) -> SqlStore:
     return SqlStore(url or data.database)
 
 
+@dataclass(frozen=True)
+class Base:
+    """What every part of a node stands on: clock, drivers, the shared picture."""
+
+    clock: Clock
+    store: Store
+    bus: Bus
+    platform: Platform
+    gateway: Gateway
+    world: World
+
+
 def assemble(settings: Settings, data: DataDir, restart_node: Callable[[], None]) -> Node:
     """Build a node in reading order; nothing runs yet."""
-    clock = SystemClock()
-    store = open_store(settings, data)
-    bus = MemoryBus()
-    platform = ProcessPlatform(data.instances, clock)
-    gateway = EnvoyGateway(
-        data.gateway, str(settings.gateway.listen), clock, hold=settings.gateway.hold
+    base = _base(settings, data)
+    relaybot = RelayBot(base.store, base.clock, data.owner())
+    desk = _desk(base, settings, data, relaybot)
+    keepers = _keepers(base, settings, desk, relaybot)
+    health = node_health(base.store, base.world, data.path)
+    handles = Handles(
+        settings=settings,
+        store=base.store,
+        world=base.world,
+        desk=desk,
+        dreamkeeper=keepers.dreamkeeper,
+        envkeeper=keepers.envkeeper,
+        relaybot=relaybot,
+        platform=base.platform,
+        health=health,
+        metrics=Metrics(),
+        version=__version__,
+        restart_node=restart_node,
     )
+    return Node(
+        settings=settings,
+        data=data,
+        store=base.store,
+        bus=base.bus,
+        platform=base.platform,
+        gateway=base.gateway,
+        world=base.world,
+        keepers=keepers,
+        prober=Prober(base.bus.publish, base.clock, fresh_random()),
+        telemetry=Telemetry(base.gateway, base.bus.publish, base.clock),
+        health=health,
+        handles=handles,
+    )
+
+
+def _base(settings: Settings, data: DataDir) -> Base:
+    clock = SystemClock()
     world = World(clock)
     world.services.update(settings.services)
-    relaybot = RelayBot(store, clock, data.owner())
-    desk = Desk(
+    listen, hold = str(settings.gateway.listen), settings.gateway.hold
+    return Base(
+        clock=clock,
+        store=open_store(settings, data),
+        bus=MemoryBus(),
+        platform=ProcessPlatform(data.instances, clock),
+        gateway=EnvoyGateway(data.gateway, listen, clock, hold=hold),
+        world=world,
+    )
+
+
+def _desk(base: Base, settings: Settings, data: DataDir, relaybot: RelayBot) -> Desk:
+    return Desk(
         DeskParts(
-            store=store,
+            store=base.store,
             policy=settings.reef,
             switch=KillSwitch(data.halt_file),
-            clock=clock,
+            clock=base.clock,
             owner=data.owner(),
             queued=relaybot.wake.ring,
         )
     )
-    envkeeper = EnvKeeper(world, _sources, bus.publish)
-    operations = Operations(platform, world, envkeeper.variables, settings.heal.start_limit)
-    bundle = partial(collect_bundle, platform, world)
+
+
+def _keepers(base: Base, settings: Settings, desk: Desk, relaybot: RelayBot) -> Keepers:
+    world, publish = base.world, base.bus.publish
+    envkeeper = EnvKeeper(world, _sources, publish)
+    limit = settings.heal.start_limit
+    operations = Operations(base.platform, world, envkeeper.variables, limit)
+    bundle = partial(collect_bundle, base.platform, world)
     keepers = Keepers(
         relaybot=relaybot,
-        dreamkeeper=DreamKeeper(store, desk, world, settings.heal, bundle),
-        deploykeeper=DeployKeeper(store, desk, world, platform, operations),
+        dreamkeeper=DreamKeeper(base.store, desk, world, settings.heal, bundle),
+        deploykeeper=DeployKeeper(base.store, desk, world, base.platform, operations),
         envkeeper=envkeeper,
-        weaver=Weaver(desk, world, gateway, bus.publish),
+        weaver=Weaver(desk, world, base.gateway, publish),
     )
     relaybot.connect(
         {
@@ -122,35 +180,7 @@ def assemble(settings: Settings, data: DataDir, restart_node: Callable[[], None]
             Agent.WEAVER: keepers.weaver.receive,
         }
     )
-    health = node_health(store, world, data.path)
-    handles = Handles(
-        settings=settings,
-        store=store,
-        world=world,
-        desk=desk,
-        dreamkeeper=keepers.dreamkeeper,
-        envkeeper=envkeeper,
-        relaybot=relaybot,
-        platform=platform,
-        health=health,
-        metrics=Metrics(),
-        version=__version__,
-        restart_node=restart_node,
-    )
-    return Node(
-        settings=settings,
-        data=data,
-        store=store,
-        bus=bus,
-        platform=platform,
-        gateway=gateway,
-        world=world,
-        keepers=keepers,
-        prober=Prober(bus.publish, clock, fresh_random()),
-        telemetry=Telemetry(gateway, bus.publish, clock),
-        health=health,
-        handles=handles,
-    )
+    return keepers
 
 
 def _sources(spec: ServiceSpec) -> Mapping[str, SecretSource]:

@@ -15,6 +15,7 @@ DreamNetError
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 
 class DreamNetError(Exception):
@@ -62,7 +63,7 @@ class UserError(Permanent):
         self.complaints = complaints
 
     @classmethod
-    def of(cls, what: str, *, where: str = "", mend: str = "") -> UserError:
+    def of(cls, what: str, *, where: str = "", mend: str = "") -> Self:
         """Build an error with a single complaint."""
         return cls(Complaint(what, where, mend))
 

@@ -88,8 +88,7 @@ class Tasks:
         """Cancel every task and wait for the end of all, at most `limit_s` seconds."""
         await self._end(list(self._tasks), limit_s)
 
-    @staticmethod
-    async def _end(found: list[asyncio.Task[None]], limit_s: float) -> None:
+    async def _end(self, found: list[asyncio.Task[None]], limit_s: float) -> None:
         tasks = [task for task in found if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()

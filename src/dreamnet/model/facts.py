@@ -50,7 +50,7 @@ class Answered(Record):
 
 
 class PartDied(Record):
-    """A part of DreamNet itself ended; `mended` says what already brought it back, if anything."""
+    """A part of DreamNet itself ended; `mended` says what already brought it back."""
 
     kind: Literal["part-died"] = "part-died"
     at: datetime
@@ -68,7 +68,7 @@ class PartAnswered(Record):
 
 
 class GatewayRejected(Record):
-    """The gateway kept its old configuration because it did not accept `rejected`; empty: all well."""
+    """The gateway kept its old table for it did not accept `rejected`; empty: all is well."""
 
     kind: Literal["gateway-rejected"] = "gateway-rejected"
     at: datetime

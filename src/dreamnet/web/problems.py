@@ -21,6 +21,7 @@ from dreamnet.kernel.errors import (
     UserError,
 )
 from dreamnet.kernel.log import logger
+from dreamnet.web.requests import AGENT_TAGS, INPUT_TAGS
 
 MEDIA_TYPE = "application/problem+json"
 _SEE_SCHEMA = "see /openapi.json for what is accepted"
@@ -31,9 +32,6 @@ _MENDS = {
     "extra_forbidden": "leave this field out",
     "union_tag_not_found": "say which one",
 }
-# A tagged union puts its tags into the place of an error; people never wrote these.
-_TAGGED = frozenset({"body", "input"})
-
 log = logger("web")
 
 
@@ -75,9 +73,7 @@ class Problem(Exception):
 
     def response(self) -> JSONResponse:
         """Return the problem as an HTTP answer."""
-        return JSONResponse(
-            self.body(), self.status, headers=self.headers(), media_type=MEDIA_TYPE
-        )
+        return JSONResponse(self.body(), self.status, headers=self.headers(), media_type=MEDIA_TYPE)
 
 
 def unknown(what: str, name: str, exists: Sequence[str]) -> Problem:
@@ -167,17 +163,12 @@ def _told(error: Mapping[str, Any]) -> dict[str, str]:
 
 def _field(place: Sequence[str | int]) -> str:
     """Return the place of an error as its sender wrote it: without the tags of unions."""
-    if place[0] != "body":
-        return ".".join(str(part) for part in place[1:])
-    parts: list[str] = []
-    for before, part in zip(place, place[1:], strict=False):
-        is_tag = before in _TAGGED and len(place) > len(parts) + 2 and part not in _FIELDS
-        if not is_tag:
-            parts.append(str(part))
-    return ".".join(parts) or "body"
-
-
-_FIELDS = frozenset({"agent", "input", "action", "check", "target", "service", "from", "to"})
+    parts = [str(part) for part in place[1:]]
+    if place[0] == "body" and parts and parts[0] in AGENT_TAGS:
+        del parts[0]
+    if len(parts) > 1 and parts[0] == "input" and parts[1] in INPUT_TAGS:
+        del parts[1]
+    return ".".join(parts) or str(place[0])
 
 
 def install(app: FastAPI) -> None:

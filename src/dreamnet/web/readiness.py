@@ -23,9 +23,7 @@ def node_health(store: Store, world: World, data_path: Path) -> Health:
 
     Names and outputs of checks are for callers on this machine only.
     """
-    health = Health(
-        "dreamnet", release=__version__, details=is_local_caller, wait_for_started=True
-    )
+    health = Health("dreamnet", release=__version__, details=is_local_caller, wait_for_started=True)
     health.add(_store(store))
     health.add(_migrations(store))
     health.add(_part(world, "gateway"))

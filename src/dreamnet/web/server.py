@@ -91,14 +91,16 @@ def bind(address: Address) -> socket.socket:
     except OSError as error:
         listener.close()
         raise _unbound(address, error) from error
-    listener.setblocking(False)
+    listener.settimeout(0)
     return listener
 
 
 def _unbound(address: Address, error: OSError) -> UserError:
     mend = "stop what listens there, or set another address: [node] listen in dreamnet.toml"
     if error.errno == errno.EADDRINUSE:
-        return Conflict.of(f"the API's address {address} is taken", where="[node] listen", mend=mend)
+        return Conflict.of(
+            f"the API's address {address} is taken", where="[node] listen", mend=mend
+        )
     words = f"the API cannot listen on {address}: {error.strerror}"
     return UserError.of(words, where="[node] listen", mend="choose another address and port")
 

@@ -72,7 +72,8 @@ async def test_a_death_is_noticed_at_once_and_a_zombie_is_dead(child):
         await wait_exit(known)
 
 
-async def test_an_ended_child_leaves_its_status(_system: None):
+@pytest.mark.usefixtures("_system")
+async def test_an_ended_child_leaves_its_status():
     child = subprocess.Popen([sys.executable, "-S", "-c", "raise SystemExit(3)"])
     known = identity_of(child)
     await wait_exit(known)

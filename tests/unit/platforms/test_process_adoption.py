@@ -67,6 +67,7 @@ async def test_leftovers_of_an_instance_that_died_meanwhile_are_killed(stage: St
     await stage.platform.close()
     kill(parent_of(started.pid))
     kill(started.pid)
+    await until(lambda: started.pid not in living(started.id))
     await stage.again()
     ended = await stage.the(started.id)
     assert ended.exit is not None

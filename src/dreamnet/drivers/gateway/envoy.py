@@ -97,8 +97,9 @@ class EnvoyGateway:
             if rejected:
                 version = self._in_force.version if self._in_force is not None else ""
                 return Applied(version=version, rejected=rejected)
+            old = self._table
             self._take(table, new)
-            await self._gate.settle(table)
+            await self._gate.settle(old, table)
             self._unsettled.ring()
             return Applied(version=new.version)
 

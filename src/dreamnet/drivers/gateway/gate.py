@@ -47,14 +47,18 @@ class Gate:
         """Tell whether every endpoint that should get traffic passed."""
         return wanted_endpoints(table) <= self._passed
 
-    async def settle(self, table: RouteTable) -> None:
-        """Wait until new endpoints passed and removed ones are gone, at most `GATE_LIMIT`."""
+    async def settle(self, old: RouteTable, new: RouteTable) -> None:
+        """Wait until new endpoints passed and removed ones are gone, at most `GATE_LIMIT`.
+
+        An old endpoint that does not pass (it hangs, say) holds nothing up.
+        """
+        awaited = wanted_endpoints(new) - wanted_endpoints(old)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + GATE_LIMIT.total_seconds()
         while True:
             hosts = await self._admin.hosts()
-            self.note(table, hosts)
-            if self.has_all(table) and _listed(hosts) <= all_endpoints(table):
+            self.note(new, hosts)
+            if awaited <= self._passed and _listed(hosts) <= all_endpoints(new):
                 return
             if loop.time() >= deadline:
                 return

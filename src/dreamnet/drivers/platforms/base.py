@@ -37,11 +37,17 @@ class Platform(Protocol):
         ...
 
     def watch(self) -> AsyncIterator[Instance]:
-        """Yield an instance each time it changes (started, stopping, exited); deaths at once."""
+        """Yield an instance each time it changes (started, stopping, exited); deaths at once.
+
+        Counts from this call, not from the first `anext`; several changes of one instance may
+        come as the latest alone; ends with `close`.
+        """
         ...
 
     async def start(self, start: Start, key: str) -> Instance:
-        """Start an instance, or return the one that `key` already started.
+        """Start an instance, or return the one that `key` already started, ended or not.
+
+        A key counts until its instance is forgotten; giving up on this call undoes nothing.
 
         What can never run (command missing or not executable) returns an exited instance whose
         `exit.reason` says why, so that it is seen and told like any other death.
@@ -49,15 +55,24 @@ class Platform(Protocol):
         ...
 
     async def stop(self, instance: InstanceId, grace: timedelta) -> Instance:
-        """SIGTERM, then after `grace` SIGKILL to the whole group; returns the ended instance."""
+        """SIGTERM, then after `grace` SIGKILL to the whole group; returns the ended instance.
+
+        Calls at once are one, with the first one's grace. Returns when nothing of it is left.
+        """
         ...
 
     async def forget(self, instance: InstanceId) -> None:
-        """Drop an ended instance from `observe`; its logs stay. Unknown ids are fine."""
+        """Drop an ended instance from `observe`; its logs stay. Unknown ids are fine.
+
+        One that still runs is left alone.
+        """
         ...
 
     def logs(self, instance: InstanceId, *, lines: int, follow: bool) -> AsyncIterator[str]:
-        """Yield the last `lines` log lines, oldest first, then new ones as long as `follow`."""
+        """Yield the last `lines` log lines, oldest first; with `follow` new ones until it ends.
+
+        `NotFound` comes from the call itself, before the first line.
+        """
         ...
 
     async def usage(self, instance: InstanceId) -> Usage | None:

@@ -123,14 +123,13 @@ def _signal_group(group: int, number: signal.Signals) -> None:
         return  # it ended meanwhile
 
 
-def _pids() -> Iterator[int]:
-    if HAS_PROC:
-        return (int(entry.name) for entry in PROC.iterdir() if entry.name.isdigit())
-    return iter(psutil.pids())
-
-
 def _in_session(session: int) -> Iterator[Identity]:
-    for pid in _pids():
+    for pid in psutil.pids():
+        try:
+            if os.getsid(pid) != session:  # one cheap call: there are many processes
+                continue
+        except OSError:
+            continue
         stat = read_stat(pid)
         if stat is not None and stat.session == session and not stat.is_dead:
             yield identify(stat)
@@ -139,7 +138,7 @@ def _in_session(session: int) -> Iterator[Identity]:
 def bearers(instance: InstanceId) -> Iterator[Identity]:
     """Yield the living processes whose environment bears the mark of `instance` (Linux only)."""
     mark = f"{MARK}={instance}".encode()
-    for pid in _pids() if HAS_PROC else ():
+    for pid in psutil.pids() if HAS_PROC else ():
         stat = read_stat(pid)  # before the environment is read: a reused pid cannot slip in
         try:
             is_marked = mark in (PROC / str(pid) / "environ").read_bytes().split(b"\0")

@@ -153,7 +153,7 @@ class Ledger(Protocol):
     """The append-only, hash-chained audit trail."""
 
     def append(self, kind: str, subject: str, body: dict[str, Any], now: datetime) -> int:
-        """Append a row and return its number. Call it last in a transaction: it locks the head."""
+        """Append a row and return its number; from here on the transaction holds the head."""
         ...
 
     def tail(self, limit: int, after: int | None = None) -> list[LedgerRow]:
@@ -177,15 +177,21 @@ class Messages(Protocol):
         ...
 
     def lease(self, to: Agent, owner: str, now: datetime, lease: timedelta) -> list[Delivery]:
-        """Lease what is due for an agent, oldest first; an expired lease is due again."""
+        """Lease what is due for an agent, oldest first, at most 100; an expired lease is due again.
+
+        Every lease counts as an attempt.
+        """
         ...
 
     def acknowledge(self, message: MessageId, now: datetime) -> bool:
-        """Mark a message delivered; false when it is unknown or already so."""
+        """Mark a message delivered, even a dead one; false when it is unknown or already so."""
         ...
 
     def refuse(self, message: MessageId, error: str, due: datetime | None) -> None:
-        """Give a message back until `due`, or to the dead letters when None."""
+        """Give a message back until `due`, or to the dead letters when None.
+
+        What is delivered or dead stays so.
+        """
         ...
 
     def get(self, message: MessageId) -> Delivery | None:
@@ -235,7 +241,10 @@ class Tx(Protocol):
 class Store(Protocol):
     """Runs transactions; a returned `tx` is durable (on disk), a raised one left nothing behind.
 
-    Errors: `Unavailable` when the database is locked or away, `Corrupt` when the file is damaged.
+    Errors: `Unavailable` when the database is locked or away, or when the link was lost in a commit
+    (then the outcome is unknown: look again); `Corrupt` when the file is damaged; `Conflict` when a
+    drawer's row breaks a promise (a known key, a second disruptive action on a target); `UserError`
+    when the file may not be written. A caller that is cancelled leaves the outcome unknown too.
     """
 
     async def open(self) -> None:
@@ -243,11 +252,15 @@ class Store(Protocol):
         ...
 
     async def tx(self, work: Callable[[Tx], T]) -> T:
-        """Run `work` in one serial write transaction; it may run again after a conflict."""
+        """Run `work` in one write transaction; it may run again after a conflict.
+
+        `work` runs in a thread, so it touches nothing but the drawers and its own values. An error
+        of a drawer ends the transaction: `work` lets it pass.
+        """
         ...
 
     async def read(self, work: Callable[[Tx], T]) -> T:
-        """Run `work` in one read transaction."""
+        """Run `work` on one snapshot; it never waits behind writers, and writing is an error."""
         ...
 
     async def at_head(self) -> tuple[str, str]:

@@ -32,6 +32,7 @@ _DUE = (
     select(table.c.seq)
     .where(
         table.c.recipient == bindparam("to"),
+        table.c.state.in_(_WAITING),  # implied by the next line, and what lets the index serve
         or_(
             and_(table.c.state == DeliveryState.QUEUED, table.c.due <= bindparam("now")),
             and_(table.c.state == DeliveryState.LEASED, table.c.lease_until <= bindparam("now")),

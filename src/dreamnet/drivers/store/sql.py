@@ -114,10 +114,11 @@ class SqlStore:
 
     def _start_group(self, link: _Link) -> None:
         """Start a group of what waits, unless one is on its way: its end starts the next."""
-        if self._flying:
-            return
-        waiting = [self._queue.popleft() for _ in range(min(len(self._queue), _GROUP_LIMIT))]
-        jobs = [job for job in waiting if not job.future.cancelled()]
+        jobs: list[Job] = []
+        while self._queue and not self._flying and len(jobs) < _GROUP_LIMIT:
+            job = self._queue.popleft()
+            if not job.future.cancelled():
+                jobs.append(job)
         if jobs:
             self._fly(link, jobs)
 
@@ -129,7 +130,10 @@ class SqlStore:
             self._flying.discard(done)
             if link.is_grouping:
                 self._start_group(link)
+            lost = None if done.cancelled() else done.exception()
             for job in jobs:
+                if lost is not None:
+                    job.fail(lost)
                 job.settle()
 
         flight.add_done_callback(land)

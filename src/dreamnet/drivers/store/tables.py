@@ -59,6 +59,7 @@ cases = Table(
     Column("data", Json, nullable=False),
 )
 Index("cases_kind_number", cases.c.kind, cases.c.number)
+Index("cases_kind_live", cases.c.kind, cases.c.live, cases.c.number)
 Index("cases_target_updated", cases.c.target, cases.c.updated)
 # One spelling for index and queries, or SQLite does not see that the index serves them.
 is_live = cases.c.live == true()

@@ -56,6 +56,7 @@ def _make_cases() -> None:
         sa.UniqueConstraint("id", name="cases_id_key"),
     )
     op.create_index("cases_kind_number", "cases", ["kind", "number"])
+    op.create_index("cases_kind_live", "cases", ["kind", "live", "number"])
     op.create_index("cases_target_updated", "cases", ["target", "updated"])
     op.create_index(
         "cases_one_live",
