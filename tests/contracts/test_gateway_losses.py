@@ -84,7 +84,7 @@ async def test_the_death_of_the_only_one_loses_no_get_and_only_posts_in_flight(w
         await asyncio.sleep(0.3)
     assert load.failed("GET") == 0, load
     assert load.failed("POST") <= 10, load
-    assert load.slowest_s < outage_s + 0.7
+    assert load.slowest_s < outage_s + 3  # far below the hold; a busy machine serves slowly
     assert load.bodies["new"] > 100
 
 

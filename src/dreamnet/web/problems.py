@@ -46,6 +46,7 @@ class Problem(Exception):
     exists: Sequence[str] | None = None
     retry_after_s: float | None = None
     errors: Sequence[Mapping[str, str]] | None = None
+    more_headers: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
         super().__init__(self.detail)
@@ -66,10 +67,11 @@ class Problem(Exception):
         return made
 
     def headers(self) -> dict[str, str]:
-        """Return `Retry-After` in whole seconds, where asking again makes sense."""
-        if self.retry_after_s is None:
-            return {}
-        return {"Retry-After": str(max(1, math.ceil(self.retry_after_s)))}
+        """Return its headers; `Retry-After` in whole seconds, where asking again makes sense."""
+        made = dict(self.more_headers or {})
+        if self.retry_after_s is not None:
+            made["Retry-After"] = str(max(1, math.ceil(self.retry_after_s)))
+        return made
 
     def response(self) -> JSONResponse:
         """Return the problem as an HTTP answer."""
@@ -201,4 +203,10 @@ def _of_http(error: HTTPException) -> Problem:
         return Problem(404, "no-route", "nothing is here", mend="see /openapi.json")
     if error.status_code == 400:
         return Problem(400, "not-json", "the body is not JSON", mend="send a JSON object")
-    return Problem(error.status_code, "http", str(error.detail), mend="see /openapi.json")
+    return Problem(
+        error.status_code,
+        "http",
+        str(error.detail),
+        mend="see /openapi.json",
+        more_headers=error.headers,
+    )

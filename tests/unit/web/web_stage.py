@@ -94,11 +94,15 @@ class Stage:
             tasks.loop("keep", self._keep)
             await until(lambda: self._ready() >= sum(self.handles.world.desired.values()))
 
-    async def perform(self, done: Callable[[], bool]) -> None:
-        """Let DeployKeeper perform what was let out, until `done`."""
-        async with Tasks("stage") as tasks:
+    async def performed(self, link: str) -> Any:
+        """Let DeployKeeper perform what was let out, and return how the action ended."""
+        async with Tasks("stage") as tasks, asyncio.timeout(LIMIT_S):
             tasks.loop("keep", self._keep)
-            await until(done)
+            while True:
+                _, action = await self.get(link)
+                if action["done"]:
+                    return action
+                await asyncio.sleep(0.01)
 
     def _ready(self) -> int:
         return sum(1 for seen in self.handles.world.instances.values() if seen.is_ready)
