@@ -26,6 +26,7 @@ CALM_BETWEEN_ROUNDS_S = 3.0
 
 MEASURES: dict[str, Callable[[Result], float | None]] = {
     "noticed": lambda one: one.noticed_ms,
+    "out of traffic": lambda one: one.out_ms,
     "let out": lambda one: one.acted_ms,
     "healed": lambda one: one.healed_ms,
     "verified": lambda one: one.verified_ms,
@@ -37,7 +38,16 @@ MEASURES: dict[str, Callable[[Result], float | None]] = {
 }
 UNITS = {
     **dict.fromkeys(
-        ("noticed", "let out", "healed", "verified", "slowest answer", "last loss after"), "ms"
+        (
+            "noticed",
+            "out of traffic",
+            "let out",
+            "healed",
+            "verified",
+            "slowest answer",
+            "last loss after",
+        ),
+        "ms",
     ),
     **dict.fromkeys(("requests", "lost idempotent", "lost POST"), ""),
 }

@@ -1,4 +1,4 @@
-"""Root: starts the node, starts it again when it dies, and reaps orphans; no policy, standard library.
+"""Root: starts the node, starts it again when it dies, reaps orphans; standard library only.
 
 The node lives in its own session, so Ctrl-C reaches root only, and root's death leaves it running:
 the next root finds it by `node.json` and takes it over.
@@ -21,6 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from dreamnet.kernel.clock import SystemClock
+from dreamnet.kernel.environ import own_environment
+
 AGAIN_CODE = 75  # the node asks to be started again at once
 WRONG_CONFIG_CODE = 78  # nothing was started: starting again would change nothing
 BUSY_CODE = 73  # another DreamNet has this data directory
@@ -36,6 +39,7 @@ _POLL_S = 0.05
 _IDLE_S = 5.0
 _LOCK_PATIENCE_S = 0.5
 _PROC = Path("/proc")
+_clock = SystemClock()
 
 
 class AlreadyRunning(RuntimeError):
@@ -44,7 +48,7 @@ class AlreadyRunning(RuntimeError):
 
 @dataclass(frozen=True)
 class End:
-    """How the node ended: exit code, or a negative signal number; None when it was not our child."""
+    """How the node ended: exit code, or negative signal number; None when it was not our child."""
 
     status: int | None
     monotonic_s: float
@@ -60,7 +64,7 @@ class End:
 
 
 def start_ticks(pid: int) -> int | None:
-    """Return when a process started, in clock ticks since boot; None when it is gone (or unknown)."""
+    """Return when a process started, in clock ticks since boot; None when gone or unknown."""
     try:
         stat = (_PROC / str(pid) / "stat").read_text(errors="replace")
     except OSError:
@@ -181,9 +185,9 @@ class Root:
             os.close(handle)
 
     def _lock(self, handle: int) -> None:
-        until = time.monotonic() + _LOCK_PATIENCE_S  # `living_root` holds the lock for a moment
+        until = _clock.monotonic() + _LOCK_PATIENCE_S  # `living_root` holds the lock for a moment
         while not _try_lock(handle, fcntl.LOCK_EX):
-            if time.monotonic() > until:
+            if _clock.monotonic() > until:
                 holder = os.pread(handle, 32, 0).decode(errors="replace").strip()
                 raise AlreadyRunning(holder or "unknown")
             time.sleep(_POLL_S / 5)
@@ -216,7 +220,7 @@ class Root:
         number = self._stop_signal
         if number is None or not self._untold:
             return True
-        is_patient = time.monotonic() - self._started_s < DEAF_LIMIT_S
+        is_patient = _clock.monotonic() - self._started_s < DEAF_LIMIT_S
         if is_patient and not _catches(pid, number):
             return False
         self._untold = False
@@ -230,13 +234,13 @@ class Root:
         pause, end = 0.0, None
         self._pid = living_node(self._data_dir)
         while True:
-            began = time.monotonic()
+            began = _clock.monotonic()
             pid = self._pid or self._start(end)
             end = self._wait(pid)
             code = self._code(end)
             if code is not None:
                 return code
-            lived_s = time.monotonic() - began
+            lived_s = _clock.monotonic() - began
             if lived_s > HEALTHY_S or (end.status == AGAIN_CODE and lived_s > CALM_S):
                 pause = 0.0
             _say(f"node {end.words()}; starting it again")
@@ -267,12 +271,12 @@ class Root:
         return left_something
 
     def _start(self, end: End | None) -> int:
-        environment = dict(os.environ)  # noqa: TID251 - root stands apart from kernel.environ
+        environment = dict(own_environment())
         environment.pop("DREAMNET_NODE_DEATH", None)
         if end is not None:
             death = {"wall_s": end.wall_s, "monotonic_s": end.monotonic_s, "words": end.words()}
             environment["DREAMNET_NODE_DEATH"] = json.dumps(death)
-        self._started_s = time.monotonic()
+        self._started_s = _clock.monotonic()
         self._child = subprocess.Popen(
             self._command, env=environment, stdin=subprocess.DEVNULL, start_new_session=True
         )
@@ -287,8 +291,7 @@ class Root:
                 status = self._reap(pid)
                 if status is not None or (not is_ours and not _runs(pid)):
                     self._pid = None
-                    wall_s = time.time()  # noqa: TID251 - root stands apart from kernel.clock
-                    return End(status, time.monotonic(), wall_s)
+                    return End(status, _clock.monotonic(), _clock.now().timestamp())
                 told = self._pass_on(pid)
                 watched = is_ours or death is not None
                 self._sleep(_IDLE_S if told and watched else _POLL_S, death)
@@ -316,9 +319,9 @@ class Root:
 
     def _rest(self, seconds: float) -> None:
         """Wait before the next start, or until a stop comes; orphans are reaped meanwhile."""
-        until = time.monotonic() + seconds
-        while self._stop_signal is None and time.monotonic() < until:
-            self._sleep(max(0.0, until - time.monotonic()))
+        until = _clock.monotonic() + seconds
+        while self._stop_signal is None and _clock.monotonic() < until:
+            self._sleep(max(0.0, until - _clock.monotonic()))
             self._reap(None)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import timedelta
+
+import uvloop
 
 from dreamnet.kernel.clock import SystemClock
 from dreamnet.model.facts import Probed
@@ -18,6 +20,15 @@ from dreamnet.senses.target import Target
 
 LIMIT_S = 10.0
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+Story = Callable[..., Coroutine[object, object, None]]
+
+
+def on_uvloop(told: Coroutine[object, object, None]) -> None:
+    """Run a story on the node's own event loop."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(told)
 
 
 class Heard:

@@ -74,12 +74,20 @@ def test_every_operation_keeps_its_contract(node: str, subtests: pytest.Subtests
     operations = [found.ok() for found in schema.get_all_operations()]
     assert len(operations) > 10
     for operation in operations:
-        with subtests.test(operation.label):
-            _explore(operation)
+        for mode in _modes(operation):
+            with subtests.test(f"{operation.label} {mode}"):
+                _explore(operation, mode)
 
 
-def _explore(operation: schemathesis.APIOperation) -> None:
-    @given(case=operation.as_strategy())
+def _modes(operation: schemathesis.APIOperation) -> list[schemathesis.GenerationMode]:
+    """Send what the schema allows and, where something can be wrong, what it does not."""
+    takes = [*operation.query, *operation.headers, *operation.body]
+    modes = list(schemathesis.GenerationMode)
+    return modes if takes else [schemathesis.GenerationMode.POSITIVE]
+
+
+def _explore(operation: schemathesis.APIOperation, mode: schemathesis.GenerationMode) -> None:
+    @given(case=operation.as_strategy(generation_mode=mode))
     @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
     def keeps(case: schemathesis.Case) -> None:
         case.call_and_validate(checks=CHECKS)

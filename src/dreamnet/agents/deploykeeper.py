@@ -21,6 +21,9 @@ from dreamnet.model.instances import slot_target
 from dreamnet.model.messages import Message
 from dreamnet.model.services import ServiceName, Slot
 
+# A failed action is not proposed again at once: each try costs ledger rows and messages.
+REST_S = 5.0
+
 log = logger("deploykeeper")
 
 
@@ -36,7 +39,8 @@ class DeployKeeper:
         self._platform = platform
         self._operations = operations
         self._tasks = Tasks("deploykeeper")
-        self._performing: dict[ActionId, str] = {}
+        self._performing: dict[ActionId, Action] = {}
+        self._resting: dict[str, float] = {}
         self.wake = world.subscribe()
 
     async def receive(self, message: Message) -> None:
@@ -47,7 +51,8 @@ class DeployKeeper:
     async def tick(self) -> None:
         """Observe, perform what is permitted, and propose what is missing."""
         await self._perform_permitted()
-        self._world.refresh(await self._platform.observe())
+        before = frozenset(self._world.instances)
+        self._world.refresh(await self._platform.observe(), before)
         await self._reconcile()
 
     async def close(self) -> None:
@@ -56,8 +61,10 @@ class DeployKeeper:
 
     async def _perform_permitted(self) -> None:
         for action in await self._desk.claim(Agent.DEPLOYKEEPER):
-            if action.id not in self._performing:
-                self._performing[action.id] = action.proposal.target
+            is_new = action.id not in self._performing
+            # Claimed again while under way (its lease ran out): the newer fence is the valid one.
+            self._performing[action.id] = action
+            if is_new:
                 self._tasks.once(
                     f"perform {action.id}", lambda action=action: self._perform(action)
                 )
@@ -72,14 +79,21 @@ class DeployKeeper:
         except (DreamNetError, OSError) as error:
             detail, succeeded = str(error), False
             self._note_failed_start(action, detail)
+        except Exception as error:
+            log.exception("action failed in an unforeseen way", id=action.id)
+            detail, succeeded = f"{type(error).__name__}; the node's log says more", False
         finally:
-            self._performing.pop(action.id, None)
+            action = self._performing.pop(action.id, action)
+        if not succeeded:
+            self._resting[proposal.target] = self._world.clock.monotonic() + REST_S
         held = await self._desk.finish(action, succeeded=succeeded, detail=detail)
         log.info("action ended", id=action.id, succeeded=succeeded, held=held, detail=detail)
 
     def _note_failed_start(self, action: Action, detail: str) -> None:
         service, _, slot = action.proposal.target.partition("/")
-        if slot and not self._world.of_slot(ServiceName(service), Slot(int(slot))):
+        if action.proposal.verb is Verb.STOP or not slot:
+            return
+        if self._world.is_vacant(ServiceName(service), Slot(int(slot))):
             self._world.mark_failed_start(action.proposal.target, detail)
 
     @asynccontextmanager
@@ -87,7 +101,7 @@ class DeployKeeper:
         async def renew() -> None:
             while True:
                 await asyncio.sleep(LEASE.total_seconds() / 3)
-                await self._desk.renew(action)
+                await self._desk.renew(self._performing.get(action.id, action))
 
         async with Tasks(f"lease {action.id}") as tasks:
             tasks.loop("renew", renew)
@@ -132,13 +146,18 @@ class DeployKeeper:
         return f"{name} wants {replicas} instances"
 
     async def _reconcile(self) -> None:
-        for proposal in self._missing() + self._surplus():
-            if not self._is_busy(proposal.target):
-                await self._desk.propose(proposal)
+        wanted = self._missing() + self._surplus()
+        due = [one for one in wanted if not (self._is_busy(one.target) or self._rests(one.target))]
+        if due:
+            await self._store.tx(lambda tx: [self._desk.judge(tx, proposal) for proposal in due])
 
     def _is_busy(self, target: str) -> bool:
         service = target.partition("/")[0]
-        return any(held in (target, service) for held in self._performing.values())
+        held = (action.proposal.target for action in self._performing.values())
+        return any(one in (target, service) for one in held)
+
+    def _rests(self, target: str) -> bool:
+        return self._world.clock.monotonic() < self._resting.get(target, 0.0)
 
     def _missing(self) -> list[Proposal]:
         return [
@@ -146,7 +165,7 @@ class DeployKeeper:
             for name, count in self._world.desired.items()
             if name in self._world.services and name not in self._world.env_problems
             for slot in range(1, count + 1)
-            if not self._world.of_slot(name, Slot(slot))
+            if self._world.is_vacant(name, Slot(slot))
             and slot_target(name, Slot(slot)) not in self._world.failed_starts
         ]
 

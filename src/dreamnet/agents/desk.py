@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from dreamnet.domain.reef.settlement import Judgement, Occupant, Reef, attempt_settlement
 from dreamnet.drivers.store.base import Store, Tx
@@ -151,6 +152,11 @@ class Desk:
 
         return await self._parts.store.tx(work)
 
+    async def record(self, kind: str, subject: str, body: dict[str, Any]) -> None:
+        """Write down something that happened and is nobody's action, for the timeline."""
+        now = self._parts.clock.now()
+        await self._parts.store.tx(lambda tx: tx.ledger.append(kind, subject, body, now))
+
     def _reef(self, tx: Tx) -> Reef:
         occupants = tuple(
             Occupant(
@@ -167,13 +173,13 @@ class Desk:
         proposal = action.proposal
         self._send(tx, (proposal.agent, proposal.performer), _word_for(proposal), action)
         self._record(tx, "action-permitted", action, proposal.reason)
-        self._said.pop(proposal.target, None)
+        tx.after_commit(lambda: _drop(self._said, proposal.target))
 
     def _refuse(self, tx: Tx, proposal: Proposal, judgement: Judgement) -> Rejected:
         """Record a refusal once, not each time the same question is asked again."""
         words = f"{proposal.verb}: {judgement.reason}"
         if self._said.get(proposal.target) != words:
-            self._said[proposal.target] = words
+            tx.after_commit(lambda: self._said.update({proposal.target: words}))
             body = {"proposal": proposal.model_dump(mode="json"), "reason": judgement.reason}
             tx.ledger.append("action-refused", proposal.target, body, self._parts.clock.now())
         return Rejected(
@@ -200,6 +206,10 @@ class Desk:
     def _record(self, tx: Tx, kind: str, action: Action, detail: str) -> None:
         body = {"action": action.id, "detail": detail, **action.proposal.model_dump(mode="json")}
         tx.ledger.append(kind, action.proposal.target, body, self._parts.clock.now())
+
+
+def _drop(said: dict[str, str], target: str) -> None:
+    said.pop(target, None)
 
 
 def _word_for(proposal: Proposal) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
+
+from pydantic import ValidationError
 
 from dreamnet.agents.desk import Desk
 from dreamnet.agents.views import targets, view_of
@@ -28,9 +30,10 @@ from dreamnet.kernel.log import logger
 from dreamnet.model.actions import ActionId, ActionPhase, Agent, Office, Proposal, Settled, Verb
 from dreamnet.model.actions import Waiting as WaitingForApproval
 from dreamnet.model.cases import Case, CaseId, CaseKind
+from dreamnet.model.instances import slot_target
 from dreamnet.model.messages import Message
 from dreamnet.model.policy import HealPolicy
-from dreamnet.model.services import ServiceName
+from dreamnet.model.services import ServiceName, Slot
 
 MOST_STEPS = 12
 # While a story is under way its target is looked at this often, so that proof is not late.
@@ -54,6 +57,7 @@ class DreamKeeper:
         self._policy = policy
         self._bundle = bundle
         self._clock: Clock = world.clock
+        self._parked: set[CaseId] = set()
         self.wake = world.subscribe()
 
     async def receive(self, message: Message) -> None:
@@ -80,7 +84,8 @@ class DreamKeeper:
                 await self._attach_bundle(case, dream)
             if dream.phase is Phase.RESOLVED and dream.target in PARTS:
                 self._world.clear_trouble(dream.target)
-        self._world.mark_backing_off(_backing_off([dream for _, dream in dreams], now))
+        waits = _waiting([dream for _, dream in dreams], now)
+        self._world.mark_backing_off(_backing_off(waits, self._world.desired))
         if any(dream.phase in (Phase.ACTING, Phase.VERIFYING, Phase.OPEN) for _, dream in dreams):
             await self._attend()
 
@@ -102,12 +107,24 @@ class DreamKeeper:
             if symptom is not None and target not in dreaming:
                 opened = self._open(tx, views[target], symptom, now)
                 cases = [*cases, opened] if opened is not None else cases
-        return [self._advance(tx, case, views, now) for case in cases]
+        return [self._advance(tx, case, views, now) for case in cases if self._is_readable(case)]
+
+    def _is_readable(self, case: Case) -> bool:
+        """What another version or a bad hand wrote is parked and said, never guessed."""
+        try:
+            dream_of(case)
+        except ValidationError:
+            if case.id not in self._parked:
+                self._parked.add(case.id)
+                log.exception("dream parked: this version cannot read it", id=case.id)
+            return False
+        return True
 
     def _open(self, tx: Tx, view: View, symptom: Symptom, now: datetime) -> Case | None:
         since = now - self._policy.flap_window
         earlier = tx.cases.closed_since(CaseKind.DREAM, view.target, since)
-        alike = sum(1 for case in earlier if dream_of(case).symptom.kind is symptom.kind)
+        told = [dream_of(case) for case in earlier if self._is_readable(case)]
+        alike = sum(1 for dream in told if dream.symptom.kind is symptom.kind)
         carried = max(0, alike - self._policy.flap_limit)
         dream = open_dream(view, symptom, carried=carried, now=now)
         service = view.target.partition("/")[0]
@@ -210,11 +227,23 @@ def _proposal(case: Case, dream: Dream, remedy: Remedy) -> Proposal:
     )
 
 
-def _backing_off(dreams: list[Dream], now: datetime) -> frozenset[ServiceName]:
-    waits = (
-        dream
+def _waiting(dreams: list[Dream], now: datetime) -> frozenset[str]:
+    """Return the targets whose healing waits long or gave up."""
+    return frozenset(
+        dream.target
         for dream in dreams
         if dream.phase is Phase.ESCALATED
         or (dream.phase is Phase.DIAGNOSING and dream.due - now > LONG_WAIT)
     )
-    return frozenset(ServiceName(dream.target.partition("/")[0]) for dream in waits)
+
+
+def _backing_off(
+    waits: frozenset[str], desired: Mapping[ServiceName, int]
+) -> frozenset[ServiceName]:
+    """Return the services of which no slot will be back soon; one that may is worth a wait."""
+    return frozenset(
+        name
+        for name, count in desired.items()
+        if name in waits
+        or (count and all(slot_target(name, Slot(one + 1)) in waits for one in range(count)))
+    )

@@ -85,6 +85,10 @@ class RelayBot:
         except (DreamNetError, OSError, ValueError) as error:
             await self._give_back(delivery, str(error))
             return
+        except Exception as error:  # one bad message must not hold up those behind it
+            log.exception("receiver failed in an unforeseen way", id=message.id, to=message.to)
+            await self._give_back(delivery, type(error).__name__)
+            return
         now = self._clock.now()
         await self._store.tx(lambda tx: tx.messages.acknowledge(message.id, now))
 

@@ -112,7 +112,7 @@ def _env_words(missing: tuple[str, ...], blank: tuple[str, ...], bad: tuple[str,
 def _slot(world: World, spec: ServiceSpec, slot: Slot, now: datetime) -> View:
     target = slot_target(spec.name, slot)
     wanted = slot <= world.desired.get(spec.name, 0)
-    newest = next(iter(world.of_slot(spec.name, slot)), None)
+    newest = next((seen for seen in world.of_slot(spec.name, slot) if not seen.stopped), None)
     if newest is None:
         return View(target=target, wanted=wanted, ended=world.failed_starts.get(target))
     instance = newest.instance

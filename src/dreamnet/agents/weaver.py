@@ -8,16 +8,19 @@ from collections.abc import Callable, Mapping
 from dreamnet.agents.desk import Desk
 from dreamnet.agents.world import InstanceSeen, World
 from dreamnet.domain.traffic.weave import Candidate, Traffic, weave
+from dreamnet.domain.vitals import Verdict
 from dreamnet.drivers.gateway.base import Gateway, Part
-from dreamnet.kernel.errors import DreamNetError
+from dreamnet.kernel.errors import DreamNetError, Transient
 from dreamnet.kernel.log import logger
 from dreamnet.kernel.tasks import Wake
 from dreamnet.model.actions import Action, Agent
-from dreamnet.model.facts import Fact, GatewayRejected
+from dreamnet.model.facts import Fact, GatewayRejected, PartAnswered
 from dreamnet.model.instances import InstanceId
 from dreamnet.model.messages import Message
 from dreamnet.model.routes import EndpointHealth, RouteTable
 from dreamnet.model.services import ServiceName
+
+FIRST_LOOK_S = 2.0
 
 log = logger("weaver")
 
@@ -34,6 +37,7 @@ class Weaver:
         self._publish = publish
         self._last_ready: Mapping[ServiceName, frozenset[InstanceId]] = {}
         self._rejected: tuple[str, ...] = ()
+        self._told: dict[ServiceName, list[InstanceId]] = {}
         self.wake = Wake()
         self._changed = world.subscribe()
 
@@ -54,13 +58,35 @@ class Weaver:
         except (DreamNetError, OSError) as error:
             await self._desk.finish(action, succeeded=False, detail=str(error))
             return
+        except Exception as error:
+            log.exception("action failed in an unforeseen way", id=action.id)
+            detail = f"{type(error).__name__}; the node's log says more"
+            await self._desk.finish(action, succeeded=False, detail=detail)
+            return
+        self._world.apply(PartAnswered(at=self._world.clock.now(), part=part))
         await self._desk.finish(action, succeeded=True, detail=f"{part} is up")
 
     async def run(self) -> None:
         """Weave for ever: at each change, and each second anyway."""
+        await self._adopt()
         while True:
             await self.weave_once()
             await self._changed.wait(1.0)
+
+    async def _adopt(self) -> None:
+        """Leave an earlier node's table in force until its instances have answered this one."""
+        self._last_ready = {
+            name: frozenset(
+                seen.instance.id for seen in self._world.of_service(name) if seen.ready.ever_well
+            )
+            for name in self._world.services
+        } | dict(self._last_ready)
+        await self._world.until(self._is_judged, FIRST_LOOK_S)
+
+    def _is_judged(self) -> bool:
+        started = self._world.started_at
+        adopted = (one for one in self._world.instances.values() if one.instance.created < started)
+        return not any(one.running and one.ready.verdict is Verdict.UNKNOWN for one in adopted)
 
     async def weave_once(self) -> None:
         """Serve the table of now; a change while it is being gated starts over with a newer one."""
@@ -73,7 +99,23 @@ class Weaver:
             return
         if not applied:
             return
-        self._world.mark_traffic(_addresses(woven.table))
+        served = _addresses(woven.table)
+        self._world.mark_traffic(served)
+        await self._tell_traffic(served)
+
+    async def _tell_traffic(self, served: frozenset[str]) -> None:
+        """Record which instances of a service get traffic, each time that changes."""
+        for name in self._world.services:
+            known = self._world.of_service(name)
+            ids = sorted(one.instance.id for one in known if one.instance.address in served)
+            if self._told.get(name) == ids:
+                continue
+            self._told[name] = ids
+            wanted = self._world.desired.get(name, 0)
+            try:
+                await self._desk.record("traffic", name, {"serving": ids, "wanted": wanted})
+            except Transient as error:
+                log.warning("change of traffic not recorded", service=name, error=str(error))
 
     async def _apply(self, table: RouteTable) -> bool:
         """Return whether the table is in force; false when a newer one is due or it was refused."""

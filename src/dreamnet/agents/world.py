@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from dreamnet.domain.dreams.view import Trouble, TroubleKind
@@ -45,6 +45,14 @@ class InstanceSeen:
         return self.instance.state is InstanceState.RUNNING
 
     @property
+    def stopped(self) -> bool:
+        """Return whether we ended it, or are about to; what ended by itself was not stopped."""
+        exit_ = self.instance.exit
+        if exit_ is None:
+            return self.instance.state is InstanceState.STOPPING
+        return exit_.expected
+
+    @property
     def alive(self) -> bool:
         """Return whether it runs and its liveness does not fail."""
         return self.running and self.live.verdict is not Verdict.FAILING
@@ -78,6 +86,7 @@ class World:
         self.failed_starts: dict[str, Exit] = {}
         self.backing_off: frozenset[ServiceName] = frozenset()
         self.in_traffic: frozenset[str] = frozenset()
+        self.woven = False
         self.started_at = clock.now()
 
     def subscribe(self) -> Wake:
@@ -117,10 +126,29 @@ class World:
         """Return every known instance of a service."""
         return [seen for seen in self.instances.values() if seen.instance.service == service]
 
-    def refresh(self, observed: tuple[Instance, ...]) -> None:
-        """Take over what the platform observes; instances it forgot are forgotten here too."""
-        known = {instance.id: instance for instance in observed}
-        gone = [seen_id for seen_id in self.instances if seen_id not in known]
+    def is_vacant(self, service: ServiceName, slot: Slot) -> bool:
+        """Return whether a slot holds at most remains of what we stopped ourselves."""
+        return all(seen.stopped for seen in self.of_slot(service, slot))
+
+    def adopt(self, observed: tuple[Instance, ...]) -> None:
+        """Take over what an earlier node left; what outlived its start period was ready once."""
+        self.refresh(observed)
+        for seen in self.instances.values():
+            spec = self.services.get(seen.instance.service)
+            age = self.started_at - seen.instance.created
+            if spec is not None and age >= spec.health.start_period:
+                seen.ready = replace(seen.ready, ever_well=True)
+
+    def refresh(
+        self, observed: tuple[Instance, ...], before: frozenset[InstanceId] | None = None
+    ) -> None:
+        """Take over what the platform observes; instances it forgot are forgotten here too.
+
+        `before` names what was known when the look began: what came meanwhile is kept.
+        """
+        known = {instance.id for instance in observed}
+        old = self.instances if before is None else before & self.instances.keys()
+        gone = [seen_id for seen_id in old if seen_id not in known]
         for seen_id in gone:
             del self.instances[seen_id]
         notable = bool(gone)
@@ -149,11 +177,23 @@ class World:
             return True
         return False
 
+    def forget(self, instance: InstanceId) -> None:
+        """Drop an ended instance at once, so that its end is not judged after its story."""
+        if self.instances.pop(instance, None) is not None:
+            self.ring()
+
     def withdraw(self, instance: InstanceId) -> None:
         """Ask the weaver to take an instance out of traffic."""
         seen = self.instances.get(instance)
         if seen is not None and not seen.withdrawn:
             seen.withdrawn = True
+            self.ring()
+
+    def readmit(self, instance: InstanceId) -> None:
+        """Let an instance that could not be stopped have traffic again."""
+        seen = self.instances.get(instance)
+        if seen is not None and seen.withdrawn:
+            seen.withdrawn = False
             self.ring()
 
     def mark_failed_start(self, target: str, reason: str) -> None:
@@ -169,8 +209,8 @@ class World:
 
     def mark_traffic(self, addresses: frozenset[str]) -> None:
         """Note which addresses the gateway serves now."""
-        if self.in_traffic != addresses:
-            self.in_traffic = addresses
+        if not self.woven or self.in_traffic != addresses:
+            self.in_traffic, self.woven = addresses, True
             self.ring()
 
     def mark_backing_off(self, services: frozenset[ServiceName]) -> None:
@@ -236,6 +276,9 @@ class World:
         match fact:
             case PartAnswered():
                 part = self.parts[fact.part]
+                # A look that began before the death may end after it; it proves nothing.
+                if part.noticed is not None and fact.at <= part.noticed:
+                    return False
                 part.good_in_row += 1
                 return part.good_in_row == 1
             case PartDied():

@@ -34,6 +34,9 @@ def main() -> int:
         return _complain(error, 1)
     except DreamNetError as error:
         return _complain(error, WRONG_CONFIG_CODE)
+    except PermissionError as error:  # a file in the data directory that is somebody else's
+        where, mend = str(error.filename), "give yourself the right to read and write it"
+        return _complain(UserError.of("no permission", where=where, mend=mend), WRONG_CONFIG_CODE)
 
 
 def _run(settings: Settings, file: Path) -> int:

@@ -17,6 +17,10 @@ from dreamnet.kernel.ids import fresh_id
 from dreamnet.kernel.processes import Identity
 from dreamnet.model.facts import PartDied
 from dreamnet.model.instances import Exit
+from dreamnet.root import AGAIN_CODE
+
+# How root words the end of a node that asked to be started again.
+_AGAIN = f"exit code {AGAIN_CODE}"
 
 
 class Taken(UserError):
@@ -123,6 +127,8 @@ class DataDir:
             return None
         with contextlib.suppress(ValueError, KeyError, TypeError):
             death = json.loads(variable("DREAMNET_NODE_DEATH"))
+            if death["words"] == _AGAIN:
+                return None
             at = datetime.fromtimestamp(float(death["wall_s"]), UTC)
             back_ms = (now - at).total_seconds() * 1000
             mended = f"root had started it again after {back_ms:.0f} ms"

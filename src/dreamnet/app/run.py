@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from enum import StrEnum
 
 from dreamnet import __version__
 from dreamnet.agents.keeper import run_keeper
 from dreamnet.app.assembly import Node
+from dreamnet.drivers.bus.base import Subscription
 from dreamnet.drivers.store.base import Tx
 from dreamnet.kernel.errors import DreamNetError, Transient
 from dreamnet.kernel.log import logger
@@ -27,6 +28,8 @@ from dreamnet.web.server import Server, make_app
 
 PRUNE_EVERY_S = 3600.0
 STOP_LIMIT_S = 50.0
+# What a stop may take beyond the longest grace of a service.
+STOP_MARGIN_S = 30.0
 # What must rest before a stop: nobody may mistake our own stopping for something to be healed.
 ACTING = (
     *("dreamkeeper", "deploykeeper", "weaver", "envkeeper", "weave", "follow"),
@@ -64,6 +67,11 @@ class StopRequest:
         loop.add_signal_handler(signal.SIGINT, self.ask, Stop.EVERYTHING)
         loop.add_signal_handler(signal.SIGUSR1, self.ask, Stop.NODE_ONLY)
 
+    @property
+    def asked(self) -> bool:
+        """Return whether somebody asked."""
+        return self._event.is_set()
+
     async def wait(self) -> Stop:
         """Wait until somebody asks."""
         await self._event.wait()
@@ -78,13 +86,14 @@ async def run(node: Node, stop: StopRequest, listener: socket.socket) -> Stop:
     async with Tasks("node") as tasks:
         tasks.loop("web", server.serve)
         await _open(node)
-        node.data.write_record(server.url, __version__, node.world.clock.now())
-        _begin(node, tasks)
-        if died is not None:
-            node.bus.publish(died)
-        await _record(node, "node-started", died)
-        node.health.started()
-        log.info("node is up", url=server.url, gateway=str(node.settings.gateway.listen))
+        if not stop.asked:  # a stop during the start: nothing of ours begins to act
+            node.data.write_record(server.url, __version__, node.world.clock.now())
+            _begin(node, tasks)
+            if died is not None:
+                node.world.apply(died)  # not through the bus: nobody may listen there yet
+            await _record(node, "node-started", died)
+            node.health.started()
+            log.info("node is up", url=server.url, gateway=str(node.settings.gateway.listen))
         kind = await stop.wait()
         node.health.draining()
         await _close(node, kind, tasks)
@@ -98,13 +107,16 @@ async def _open(node: Node) -> None:
         ServiceName(name): spec.replicas.min for name, spec in node.settings.services.items()
     }
     node.world.want(await node.store.tx(lambda tx: tx.services.adopt(configured)))
-    await asyncio.gather(node.platform.open(), node.gateway.open())
-    node.world.refresh(await node.platform.observe())
+    await node.platform.open()
+    # Last, for it starts processes: when it fails it ends what it started, and nothing else runs.
+    await node.gateway.open()
+    node.world.adopt(await node.platform.observe())
 
 
 def _begin(node: Node, tasks: Tasks) -> None:
     keepers, clock, publish = node.keepers, node.world.clock, node.bus.publish
-    tasks.loop("facts", lambda: _listen(node))
+    facts = node.bus.subscribe()  # now, not in the task: what is published next is heard
+    tasks.loop("facts", lambda: _listen(node, facts))
     tasks.loop("life", lambda: watch_instances(node.platform, publish, clock))
     tasks.loop("parts", lambda: watch_parts(node.gateway, publish, clock))
     tasks.loop("telemetry", node.telemetry.run)
@@ -119,9 +131,9 @@ def _begin(node: Node, tasks: Tasks) -> None:
     run_keeper(tasks, "dreamkeeper", keepers.dreamkeeper)
 
 
-async def _listen(node: Node) -> None:
+async def _listen(node: Node, facts: Subscription) -> None:
     """Feed the world; what a full queue lost is found by the keepers' own look each second."""
-    async for fact in node.bus.subscribe():
+    async for fact in facts:
         node.world.apply(fact)
 
 
@@ -151,18 +163,20 @@ async def _probed(node: Node) -> Mapping[InstanceId, Target]:
 async def _close(node: Node, kind: Stop, tasks: Tasks) -> None:
     """Stop on purpose: first nobody acts any more, then traffic drains, then instances end."""
     log.info("stopping", what=str(kind))
-    await _record(node, "node-stopping", None, what=str(kind))
+    await _attempt("ledger", _record(node, "node-stopping", None, what=str(kind)))
     await tasks.drain_only(*ACTING)
     await node.keepers.deploykeeper.close()
     await node.prober.aclose()
     everything = kind is Stop.EVERYTHING
+    graces = (spec.grace.total_seconds() for spec in node.world.services.values())
+    limit_s = max(STOP_LIMIT_S, max(graces, default=0.0) + STOP_MARGIN_S)
     try:
-        async with asyncio.timeout(STOP_LIMIT_S):
-            await node.gateway.close(stop=everything)
+        async with asyncio.timeout(limit_s):
+            await _attempt("gateway", node.gateway.close(stop=everything))
             if everything:
                 await _stop_instances(node)
     except TimeoutError:
-        log.exception("not everything stopped in time", limit_s=STOP_LIMIT_S)
+        log.exception("not everything stopped in time", limit_s=limit_s)
     await node.platform.close()
     if kind is not Stop.AGAIN:
         node.data.record.unlink(missing_ok=True)
@@ -177,7 +191,15 @@ async def _stop_instances(node: Node) -> None:
         await node.platform.forget(instance)
 
     observed = await node.platform.observe()
-    await asyncio.gather(*(end(one.id, one.service) for one in observed))
+    await asyncio.gather(*(_attempt(one.id, end(one.id, one.service)) for one in observed))
+
+
+async def _attempt(what: str, work: Awaitable[None]) -> None:
+    """One thing that cannot be stopped or told must not keep the others running."""
+    try:
+        await work
+    except (DreamNetError, OSError):
+        log.exception("the stop goes on without this", what=what)
 
 
 async def _record(node: Node, kind: str, died: PartDied | None, **more: str) -> None:

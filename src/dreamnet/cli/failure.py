@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import click
 
@@ -76,10 +76,10 @@ def _of_client(error: Exception) -> Failure | None:
 
 def _of_problem(status: int, title: str, detail: str, extras: dict[str, Any]) -> Failure:
     what = f"{title}: {detail}" if detail else title
-    for one in extras.get("errors") or []:
+    for one in cast("list[dict[str, Any]]", extras.get("errors") or []):
         what += "\n  " + ", ".join(f"{key}: {value}" for key, value in one.items() if value)
     mend = str(extras.get("mend") or "")
-    exists = [str(name) for name in extras.get("exists") or []]
+    exists = [str(name) for name in cast("list[Any]", extras.get("exists") or [])]
     if exists and not all(name in mend for name in exists):
         mend = f"{mend}; " * bool(mend) + f"there is: {', '.join(exists)}"
     after = extras.get("retry_after_s")

@@ -6,12 +6,12 @@ import json
 import time
 from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from dreamnet.cli.failure import ABSENT, Failure
 from dreamnet.client.address import read_data_dir
 from dreamnet.client.client import with_query
-from dreamnet.client.errors import ApiProblem, NodeUnreachable
+from dreamnet.client.errors import ApiProblem
 from dreamnet.client.events import Event, EventStream, Patience
 from dreamnet.client.transport import Answer, Call, Transport
 from dreamnet.root import living_node, living_root
@@ -41,7 +41,7 @@ class Node:
         answer = checked(self.send(Call("POST", path, body, headers)))
         location = answer.headers.get("Location")
         if answer.status == 202 and location and isinstance(answer.body, dict):
-            return {"link": location, **answer.body}
+            return {"link": location, **cast("dict[str, Any]", answer.body)}
         return answer.body
 
     def agent(self, name: str, given: Mapping[str, Any], key: str | None = None) -> Any:
@@ -58,7 +58,7 @@ class Node:
             if response.status != 200:
                 checked(self._transport.read(response))
             for line in response:
-                if line.strip():
+                if line.strip() and line.endswith(b"\n"):  # else it was cut off
                     yield json.loads(line)
 
     def events(self, after: int | None) -> Iterator[Event]:
@@ -89,13 +89,13 @@ def find_node(data_dir: Path, timeout_s: float = 10.0) -> Node:
 
     The record of a dead node is never followed: another project's node may have its port now.
     """
-    until = time.monotonic() + RESTART_PATIENCE_S
+    until = time.perf_counter() + RESTART_PATIENCE_S
     while living_node(data_dir) is None:
         if living_root(data_dir) is None:
             raise Failure(
                 "no node runs here", str(data_dir), 'start one with "dreamnet up"', ABSENT
             )
-        if time.monotonic() > until:
+        if time.perf_counter() > until:
             raise Failure(
                 "the node is not up yet: root is starting it",
                 str(data_dir),
@@ -104,8 +104,3 @@ def find_node(data_dir: Path, timeout_s: float = 10.0) -> Node:
             )
         time.sleep(_LOOK_S)
     return Node(Transport(read_data_dir(data_dir), timeout_s))
-
-
-def is_away(error: Exception) -> bool:
-    """Tell whether the node did not answer at all."""
-    return isinstance(error, NodeUnreachable)

@@ -70,9 +70,9 @@ class Tasks:
             try:
                 await body()
                 log.error("loop ended", group=self._name, task=name)
-            except asyncio.CancelledError:
-                raise
-            except Exception:
+            except (asyncio.CancelledError, Exception) as error:
+                if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+                    raise
                 log.exception("loop failed", group=self._name, task=name, again_in_s=pause)
             if loop.time() - started > _LONGEST_PAUSE_S:
                 pause = _FIRST_PAUSE_S
@@ -97,6 +97,12 @@ class Tasks:
         _, late = await asyncio.wait(tasks, timeout=limit_s)
         for task in late:
             log.error("task did not end", group=self._name, task=task.get_name(), limit_s=limit_s)
+
+
+def _is_cancelled() -> bool:
+    """Tell a cancellation of this task from one that leaked out of what its body awaited."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
 
 
 class Wake:

@@ -74,7 +74,7 @@ class Health(Record):
     """The probes of a service and how long it may take to start."""
 
     live: Probe = Probe()
-    ready: Probe = Probe()
+    ready: Probe = Probe(failures=1)
     start_period: Duration = Field(
         default=timedelta(seconds=30),
         description="until this long after its start a bad probe is no symptom",

@@ -24,6 +24,7 @@ from dreamnet.model.services import (
     ServiceSpec,
 )
 
+LIVE_FAILURES, READY_FAILURES = 2, 1
 _SHORTEST = timedelta(milliseconds=50)  # asking more often costs more than it tells
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OWN_VARIABLE = "PORT"
@@ -140,8 +141,13 @@ class HealthAsWritten(Record):
         ge=_SHORTEST,
         description="an answer later than this is a bad one",
     )
-    failures: int = Field(
-        default=2, ge=1, le=100, description="bad answers in a row until it counts as failing"
+    failures: int | None = Field(
+        default=None,
+        ge=1,
+        le=100,
+        description="bad answers in a row until it counts as failing; left out: 2 for live, for a "
+        "restart is dear, 1 for ready, for leaving traffic is cheap",
+        examples=[2],
     )
     start_period: Duration = Field(
         default=timedelta(seconds=30),
@@ -150,13 +156,13 @@ class HealthAsWritten(Record):
 
     def to_health(self) -> Health:
         """Return both probes in full."""
-        common = {name: getattr(self, name) for name in ("interval", "timeout", "failures")}
+        common: dict[str, Any] = {"interval": self.interval, "timeout": self.timeout}
         asked = ProbeAsWritten(tcp=True)
         live = self.live or asked
         ready = self.ready or live
         return Health(
-            live=live.to_probe(common),
-            ready=ready.to_probe(common),
+            live=live.to_probe(common | {"failures": self.failures or LIVE_FAILURES}),
+            ready=ready.to_probe(common | {"failures": self.failures or READY_FAILURES}),
             start_period=self.start_period,
         )
 

@@ -7,8 +7,11 @@ import os
 import re
 import shlex
 import signal
+import subprocess
 from contextlib import suppress
+from typing import BinaryIO, cast
 
+from dreamnet.kernel.processes import Identity, watch_exit
 from dreamnet.model.services import Probe
 from dreamnet.senses.asker import Answer
 from dreamnet.senses.oserror import in_words
@@ -17,30 +20,79 @@ from dreamnet.senses.target import Target
 
 _VARIABLE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})")
 _TAIL_BYTES = 4096
+_PIECE_BYTES = 65_536
 _LAST_WORDS_S = 0.1  # how long output may still come after the exit
 _REAP_S = 1.0
 
 
-class _Run(asyncio.SubprocessProtocol):
-    """Keeps the end of the output and says when the process, then its pipe, ended."""
+class _Run:
+    """One started program: the end of its output, and when it and its output ended.
 
-    def __init__(self) -> None:
+    It is started by `subprocess`, whose child runs no Python before its exec. The event loop's own
+    start forks (uvloop) or keeps a thread per child (asyncio), and a forked child of a process
+    that has gRPC's threads now and then dies of a segmentation fault.
+    """
+
+    def __init__(self, words: list[str], folder: str, environment: dict[str, str]) -> None:
+        self._process = subprocess.Popen(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+            env=environment,
+            start_new_session=True,
+        )
         self.tail = bytearray()
         self.cut = False
         self.exited = asyncio.Event()
         self.silent = asyncio.Event()
+        self.code: int | None = None  # None after the exit: somebody else took the status
+        self._loop = asyncio.get_running_loop()
+        self._pipe = cast("BinaryIO", self._process.stdout)
+        os.set_blocking(self._pipe.fileno(), False)
+        self._loop.add_reader(self._pipe.fileno(), self._read)
+        identity = Identity.of(self._process.pid)
+        self._unwatch = (
+            watch_exit(identity, self._reap)
+            if identity is not None
+            else self._loop.call_soon(self._reap).cancel
+        )
 
-    def pipe_data_received(self, fd: int, data: bytes | str) -> None:  # noqa: ARG002 - asyncio's shape
-        self.tail += data.encode() if isinstance(data, str) else data
+    def _read(self) -> None:
+        piece = os.read(self._pipe.fileno(), _PIECE_BYTES)
+        if not piece:
+            self._loop.remove_reader(self._pipe.fileno())
+            self.silent.set()
+        self.tail += piece
         if len(self.tail) > _TAIL_BYTES:
             del self.tail[:-_TAIL_BYTES]
             self.cut = True
 
-    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's shape
-        self.silent.set()
-
-    def process_exited(self) -> None:
+    def _reap(self) -> None:
+        self.kill()  # what it left behind; until it is reaped its group's number is not used again
+        with suppress(ChildProcessError):
+            _, status = os.waitpid(self._process.pid, 0)
+            self.code = os.waitstatus_to_exitcode(status)
+        self._process.returncode = self.code if self.code is not None else 0  # it is over
         self.exited.set()
+
+    def kill(self) -> None:
+        """Kill the whole group, once it is running and as long as it is not reaped."""
+        if not self.exited.is_set():
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    async def end(self) -> None:
+        """Kill what still runs, wait for its end and close everything."""
+        self.kill()
+        try:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.exited.wait(), _REAP_S)
+        finally:
+            self._unwatch()
+            self._loop.remove_reader(self._pipe.fileno())
+            self._pipe.close()
 
 
 class CommandAsker:
@@ -58,7 +110,7 @@ class CommandAsker:
         except ValueError as error:
             return Answer(good=False, output=f"the command cannot be read: {error}")
         try:
-            transport, run = await _start(words, target.spec.folder, environment)
+            run = _Run(words, target.spec.folder, environment)
         except (OSError, ValueError) as error:  # ValueError: a NUL character in a word
             why = in_words(error) if isinstance(error, OSError) else str(error)
             return Answer(
@@ -66,9 +118,9 @@ class CommandAsker:
             )
         try:
             await run.exited.wait()
-            return await _answer(transport, run)
+            return await _answer(run)
         finally:
-            await _end(transport, run)
+            await run.end()
 
     async def aclose(self) -> None:
         """Nothing is shared."""
@@ -88,37 +140,16 @@ def _filled_in(word: str, environment: dict[str, str]) -> str:
     return _VARIABLE.sub(value, word)
 
 
-async def _start(
-    words: list[str], folder: str, environment: dict[str, str]
-) -> tuple[asyncio.SubprocessTransport, _Run]:
-    return await asyncio.get_running_loop().subprocess_exec(
-        _Run,
-        *words,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        cwd=folder,
-        env=environment,
-        start_new_session=True,
-    )
-
-
-async def _answer(transport: asyncio.SubprocessTransport, run: _Run) -> Answer:
+async def _answer(run: _Run) -> Answer:
     with suppress(TimeoutError):
         await asyncio.wait_for(run.silent.wait(), _LAST_WORDS_S)
-    code = transport.get_returncode()
-    if code == 0:
+    if run.code == 0:
         return Answer(good=True, output="exit code 0")
-    ended = f"killed by signal {-code}" if code is not None and code < 0 else f"exit code {code}"
     quote = Quote(run.tail.decode(errors="ignore"), keep="tail", cut=run.cut)
-    return Answer(good=False, output=ended, quote=quote)
+    return Answer(good=False, output=_ended(run.code), quote=quote)
 
 
-async def _end(transport: asyncio.SubprocessTransport, run: _Run) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(transport.get_pid(), signal.SIGKILL)
-    try:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(run.exited.wait(), _REAP_S)
-    finally:
-        transport.close()
+def _ended(code: int | None) -> str:
+    if code is None:
+        return "ended, status unknown"
+    return f"killed by signal {-code}" if code < 0 else f"exit code {code}"

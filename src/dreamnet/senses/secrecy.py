@@ -29,7 +29,7 @@ class Quote:
 
 
 def secret_texts(values: Iterable[str]) -> tuple[str, ...]:
-    """Return every text to hide for `values`, longest first.
+    """Return every text to hide for `values`.
 
     Beside a value itself: its lines, a password inside an URL or a connection string, and the
     forms it takes in JSON, HTML and URLs. Shorter than 6 characters is never hidden.
@@ -38,9 +38,7 @@ def secret_texts(values: Iterable[str]) -> tuple[str, ...]:
     for value in values:
         for part in _parts(value):
             texts.update(_forms(part))
-    return tuple(
-        sorted((text for text in texts if len(text) >= _SHORTEST_SECRET), key=len, reverse=True)
-    )
+    return tuple(sorted(text for text in texts if len(text) >= _SHORTEST_SECRET))
 
 
 def _parts(value: str) -> Iterable[str]:
@@ -64,28 +62,38 @@ def _forms(part: str) -> Iterable[str]:
 
 def in_one_line(quote: Quote, secrets: tuple[str, ...]) -> str:
     """Return at most 200 printable characters of `quote`, with every secret masked."""
-    text = _without_torn_edge(quote, secrets) if quote.cut else quote.text
-    for secret in secrets:
-        text = text.replace(secret, MASK)
+    text = _masked(quote.text, sorted(_spans(quote, secrets)))
     line = " ".join("".join(mark if mark.isprintable() else " " for mark in text).split())
     return line[:QUOTE_CHARACTERS] if quote.keep == "head" else line[-QUOTE_CHARACTERS:]
 
 
-def _without_torn_edge(quote: Quote, secrets: tuple[str, ...]) -> str:
+def _masked(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    told, shown_to = "", 0
+    for start, end in spans:
+        if start >= shown_to and end > start:  # else it is empty or overlaps the one before
+            told += text[shown_to:start] + MASK
+        shown_to = max(shown_to, end)
+    return told + text[shown_to:]
+
+
+def _spans(quote: Quote, secrets: tuple[str, ...]) -> Iterable[tuple[int, int]]:
+    """Yield where secrets stand, found in the whole text first: masking one must hide no other."""
     text = quote.text
     for secret in secrets:
-        text = _end_dropped(text, secret) if quote.keep == "head" else _start_dropped(text, secret)
-    return text
+        at = text.find(secret)
+        while at >= 0:
+            yield at, at + len(secret)
+            at = text.find(secret, at + 1)
+        if quote.cut and quote.keep == "head":
+            yield len(text) - _torn_at_end(text, secret), len(text)
+        elif quote.cut:
+            yield 0, _torn_at_end(text[::-1], secret[::-1])
 
 
-def _end_dropped(text: str, secret: str) -> str:
-    at = text.find(secret[:_SHORTEST_PART], max(0, len(text) - len(secret) + 1))
-    while at >= 0:
-        if secret.startswith(text[at:]):
-            return text[:at]
-        at = text.find(secret[:_SHORTEST_PART], at + 1)
-    return text
-
-
-def _start_dropped(text: str, secret: str) -> str:
-    return _end_dropped(text[::-1], secret[::-1])[::-1]
+def _torn_at_end(text: str, secret: str) -> int:
+    """Return how many characters at the end of `text` begin `secret`; fewer than 4 are none."""
+    beginning = secret[:_SHORTEST_PART]
+    at = text.find(beginning, max(0, len(text) - len(secret) + 1))
+    while at >= 0 and not secret.startswith(text[at:]):
+        at = text.find(beginning, at + 1)
+    return len(text) - at if at >= 0 else 0

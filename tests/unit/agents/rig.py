@@ -26,7 +26,7 @@ from dreamnet.model.facts import Fact, Probed
 from dreamnet.model.instances import Instance
 from dreamnet.model.policy import HealPolicy, ReefPolicy
 from dreamnet.model.services import Aspect, Env, Replicas, ServiceName, ServiceSpec
-from dreamnet.testing.platform import FakePlatform
+from dreamnet.testing.platform import FakeMachine, FakePlatform
 from dreamnet.testing.store import temporary_store
 
 DEFAULT_POLICY = ReefPolicy()
@@ -139,15 +139,19 @@ async def rig(
     spec: ServiceSpec | None = None,
     policy: ReefPolicy | None = DEFAULT_POLICY,
     heal: HealPolicy | None = None,
+    *,
+    machine: FakeMachine | None = None,
+    clock: ManualClock | None = None,
 ) -> AsyncGenerator[Rig]:
     """Build a rig with one service of two wanted instances."""
-    clock = ManualClock()
+    clock = clock or ManualClock()
     spec = spec or shop()
     async with temporary_store(folder / "store.db") as store:
         world = World(clock)
         world.services[spec.name] = spec
         world.desired = {spec.name: spec.replicas.min}
-        platform = FakePlatform(clock)
+        world.mark_traffic(frozenset())  # no gateway: nothing is ever listed
+        platform = FakePlatform(clock, machine)
         relaybot = RelayBot(store, clock, "node-1")
         halt = folder / "halt"
         parts = DeskParts(store, policy, KillSwitch(halt), clock, "node-1", relaybot.wake.ring)

@@ -109,7 +109,9 @@ def test_health_paths_are_http_with_the_common_times() -> None:
 
 
 def test_without_health_both_are_tcp() -> None:
-    assert shop("").health.live == shop("").health.ready == Probe(kind=ProbeKind.TCP)
+    health = shop("").health
+    assert health.live == Probe(kind=ProbeKind.TCP)
+    assert health.ready == Probe(kind=ProbeKind.TCP, failures=1)
 
 
 def test_ready_alone_leaves_live_at_tcp() -> None:
@@ -119,13 +121,14 @@ def test_ready_alone_leaves_live_at_tcp() -> None:
 
 def test_live_alone_is_asked_for_ready_too() -> None:
     health = shop('health = { live = { grpc = "shop.v1", jitter = 0.0 } }').health
-    assert health.live == health.ready == Probe(kind=ProbeKind.GRPC, service="shop.v1", jitter=0)
+    assert health.live == Probe(kind=ProbeKind.GRPC, service="shop.v1", jitter=0)
+    assert health.ready == health.live.model_copy(update={"failures": 1})
 
 
 def test_other_ways_to_ask() -> None:
     health = shop('health = { live = { tcp = true }, ready = { command = "true -x" } }').health
     assert health.live == Probe(kind=ProbeKind.TCP)
-    assert health.ready == Probe(kind=ProbeKind.COMMAND, command="true -x")
+    assert health.ready == Probe(kind=ProbeKind.COMMAND, command="true -x", failures=1)
     assert shop('health = { live = { grpc = "" } }').health.live.kind is ProbeKind.GRPC
 
 

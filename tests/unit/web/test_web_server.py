@@ -45,6 +45,13 @@ def test_an_address_of_another_machine_is_a_user_error() -> None:
     assert "mend" in str(caught.value)
 
 
+async def test_answers_are_not_delayed_by_nagle(stage: Stage) -> None:
+    began = time.monotonic()
+    for _ in range(25):
+        assert (await stage.get("/api/dreams"))[0] == 200
+    assert time.monotonic() - began < 25 * 0.03
+
+
 async def test_signals_stay_with_the_node(stage: Stage) -> None:
     assert await stage.get("/api/services")
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL

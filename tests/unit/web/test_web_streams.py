@@ -11,6 +11,7 @@ import aiohttp
 from web_stage import SHOP, Stage
 
 from dreamnet.client import Client
+from dreamnet.model.services import Slot
 from dreamnet.web.nodelog import NodeLog
 
 
@@ -130,7 +131,7 @@ async def test_the_last_lines_of_each_instance(stage: Stage) -> None:
 async def test_followed_logs_go_on_with_instances_that_start_later(stage: Stage) -> None:
     await stage.start_instances()
     async with stage.client.get(stage.url + "/api/logs/shop?follow=true&slot=1") as answer:
-        first = stage.handles.world.of_service(SHOP)[0].instance
+        first = stage.handles.world.of_slot(SHOP, Slot(1))[0].instance
         await stage.platform.say(first.id, "before")
         assert [one["line"] for one in await records(answer, 1)] == ["before"]
         _, body = await stage.ask("deploykeeper", action="restart", service="shop", slot=1)
@@ -165,7 +166,7 @@ async def test_the_nodes_own_log(stage: Stage) -> None:
 async def test_a_rotated_node_log_is_read_on(tmp_path: Path) -> None:
     file = tmp_path / "node.log"
     file.write_text("one\nhal")
-    lines = NodeLog(file).lines(10, follow=True)
+    lines = aiter(NodeLog(file).lines(10, follow=True))
     assert await anext(lines) == "one"
     with file.open("a") as out:
         out.write("f\n")
@@ -173,7 +174,6 @@ async def test_a_rotated_node_log_is_read_on(tmp_path: Path) -> None:
     file.rename(tmp_path / "node.log.1")
     file.write_text("new\n")
     assert await anext(lines) == "new"
-    await lines.aclose()
 
 
 async def test_a_log_that_is_not_there_is_empty(tmp_path: Path) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from web_stage import SHOP, Stage
+from web_stage import SHOP, Stage, replace, served
 
 from dreamnet.domain.dreams.diagnosis import Symptom, SymptomKind
 from dreamnet.domain.dreams.dream import open_dream
 from dreamnet.domain.dreams.view import View
 from dreamnet.model.cases import Case, CaseId, CaseKind
-from dreamnet.model.facts import Answered
 from dreamnet.model.routes import GatewaySample
+from dreamnet.model.services import Slot
 
 
 async def open_case(stage: Stage, number: int, *, live: bool = True, phase: str = "open") -> Case:
@@ -53,7 +53,7 @@ async def test_status_in_one_look(stage: Stage) -> None:
 
 async def test_a_service_with_its_instances(stage: Stage) -> None:
     await stage.start_instances()
-    first = next(iter(stage.handles.world.of_service(SHOP))).instance
+    first = stage.handles.world.of_slot(SHOP, Slot(1))[0].instance
     stage.handles.world.mark_traffic(frozenset({first.address}))
     _, shop = await stage.get("/api/services/shop")
     assert (shop["desired"], shop["ready"]) == (2, 2)
@@ -74,7 +74,7 @@ async def test_a_service_with_its_instances(stage: Stage) -> None:
 
 async def test_an_ended_instance_tells_how(stage: Stage) -> None:
     await stage.start_instances()
-    first = next(iter(stage.handles.world.of_service(SHOP))).instance
+    first = stage.handles.world.of_slot(SHOP, Slot(1))[0].instance
     stage.handles.world.take(await stage.platform.die(first.id, signal=9))
     _, shop = await stage.get("/api/services/shop")
     one = shop["instances"][0]
@@ -151,12 +151,9 @@ async def note(stage: Stage, number: int) -> None:
 
 
 async def test_the_newest_look_at_the_gateway_is_shown(stage: Stage) -> None:
-    from web_stage import replace, served
-
     sample = GatewaySample(monotonic_s=1.0, endpoints=(), requests=7, waiting=2)
     await stage.server.close()
     stage.handles = replace(stage.handles, sample=lambda: sample)
     async with served(stage):
         body: Any = (await stage.get("/api/status"))[1]
         assert (body["gateway"]["requests"], body["gateway"]["waiting"]) == (7, 2)
-    assert Answered

@@ -114,8 +114,10 @@ class Stage:
             await asyncio.sleep(0.01)
 
     def look(self) -> None:
-        """Let every probe answer well."""
+        """Let every probe answer well, and the gateway serve what is ready."""
         world = self.handles.world
+        served = [one for one in world.instances.values() if one.is_ready and not one.withdrawn]
+        world.mark_traffic(frozenset(one.instance.address for one in served))
         for seen in [one for one in world.instances.values() if one.running]:
             for aspect in Aspect:
                 world.apply(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 
 import click
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -20,6 +22,7 @@ from dreamnet.testing.loadprocess import LoadFailed, LoadProcess
 from dreamnet.testing.loadresult import LoadResult
 
 LONGEST_LOAD_S = 600.0
+FILE_WIDTH = 120
 
 
 @click.command(epilog="Example: dreamnet demo --stay   (then: cd dreamnet-demo && dreamnet status)")
@@ -38,6 +41,8 @@ LONGEST_LOAD_S = 600.0
 def demo(*, stay: bool, as_json: bool, folder: Path, only: tuple[str, ...]) -> None:
     """Start a node, a gateway and two services, then do to them what happens in production."""
     console = Console(stderr=as_json, highlight=False)
+    if not console.is_terminal:
+        console.width = FILE_WIDTH
     scenes = [scene for scene in SCENES if not only or scene.name in only]
     try:
         results, load = asyncio.run(_run(folder, scenes, console, stay=stay))
@@ -84,18 +89,19 @@ async def _scenes(
 
 
 def _table(results: list[Result]) -> Table:
-    table = Table(title="times in ms after the fault", title_justify="left")
-    table.add_column("fault")
-    table.add_column("dream")
-    table.add_column("let out")
-    for name in ("noticed", "healed", "verified", "slowest", "requests", "lost"):
-        table.add_column(name, justify="right")
+    table = Table(box=box.SIMPLE_HEAD, title="times in ms after the fault", title_justify="left")
+    table.add_column("fault", no_wrap=True)
+    table.add_column("dream", no_wrap=True)
+    table.add_column("let out", no_wrap=True)
+    for name in ("noticed", "out", "healed", "proven", "slowest", "requests", "lost"):
+        table.add_column(name, justify="right", no_wrap=True)
     for one in results:
+        asked = ", asked" if one.escalated_ms is not None else ""
         table.add_row(
             one.title,
-            one.symptom + (" (asked a person)" if one.escalated_ms is not None else ""),
-            ", ".join(one.remedies) or "wait",
-            *(_ms(value) for value in (one.noticed_ms, one.healed_ms, one.verified_ms)),
+            one.symptom + asked,
+            _remedies(one),
+            *(_ms(value) for value in _times(one)),
             _ms(one.slowest_ms),
             str(one.requests),
             f"{one.lost_idempotent}" + (f" +{one.lost_other} POST" if one.lost_other else ""),
@@ -103,12 +109,27 @@ def _table(results: list[Result]) -> Table:
     return table
 
 
+def _remedies(result: Result) -> str:
+    counted = Counter(result.remedies)
+    words = (f"{many} x {remedy}" if many > 1 else remedy for remedy, many in counted.items())
+    return ", ".join(words) or "wait"
+
+
+def _times(one: Result) -> tuple[float | None, ...]:
+    return one.noticed_ms, one.out_ms, one.healed_ms, one.verified_ms
+
+
 def _ms(value: float | None) -> str:
     return "-" if value is None else f"{value:.0f}"
 
 
 def _close(stage: Stage, load: LoadResult, console: Console, *, stay: bool) -> None:
-    console.print(f"{load.count} requests in all, {load.failed} failed")
+    console.print(
+        f"{load.count} requests in all, {load.failed} failed. noticed: the fact was seen; "
+        "out: the victim got no more traffic; healed: all that is wanted serves again; "
+        "proven: good probes in a row closed the dream; lost: idempotent +POST (a POST in flight "
+        "is never repeated, and none can be written while the database is locked)."
+    )
     for doubt in load.doubts:
         console.print(f"the load itself was disturbed: {doubt}")
     if stay:

@@ -10,7 +10,7 @@ from typing import Any
 
 from dreamnet.cli.demo.scenes import LOCKED_S, Scene, settle
 from dreamnet.cli.demo.stage import Stage, until_ready
-from dreamnet.cli.demo.story import Story, follow, last_seq
+from dreamnet.cli.demo.story import Story, follow, last_seq, victim_of
 from dreamnet.kernel.clock import SystemClock
 from dreamnet.testing.loadprocess import LoadProcess
 from dreamnet.testing.plan import Kind, Plan
@@ -19,7 +19,7 @@ CALM_S = 1.0
 SCENE_LIMIT_S = 45.0
 RATE_PER_S = 60.0
 
-_ORDER = '{"lines": [{"product_id": 1, "quantity": 1}]}'
+_ORDER = '{"lines": [{"product": 1, "quantity": 1}]}'
 KINDS = (
     Kind("read", "/products", service="shop", host="shop.localhost", weight=8),
     Kind(
@@ -52,6 +52,7 @@ class Result:
     symptom: str
     remedies: tuple[str, ...]
     noticed_ms: float | None
+    out_ms: float | None
     acted_ms: float | None
     healed_ms: float | None
     verified_ms: float | None
@@ -87,8 +88,9 @@ async def play(stage: Stage, scene: Scene, load: LoadProcess, say: Callable[[str
     await settle(CALM_S)
     seq = await last_seq(stage)
     sent = load.counts.sent
+    victim = await victim_of(stage, scene.target)
     async with scene.inject(stage) as fault_s:
-        story = Story(scene.target, _wall(fault_s))
+        story = Story(scene.target, _wall(fault_s), victim)
         say(f"\n[bold]{scene.title}[/bold] ({scene.target})")
         if scene.lasts_s is not None:
             await asyncio.sleep(max(0.0, LOCKED_S - (SystemClock().monotonic() - fault_s)))
@@ -144,6 +146,7 @@ def _result(
         symptom=story.symptom,
         remedies=tuple(story.remedies),
         noticed_ms=story.noticed_ms,
+        out_ms=story.out_ms,
         acted_ms=story.acted_ms,
         healed_ms=story.healed_ms,
         verified_ms=story.verified_ms,

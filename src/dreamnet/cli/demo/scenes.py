@@ -65,19 +65,19 @@ async def _crash_loop(stage: Stage, target: str) -> AsyncGenerator[float]:
 
 
 SCENES = (
-    Scene("kill-one", "kill -9 of one of two replicas", "shop/1", lambda s: _killed(s, "shop/1")),
+    Scene("kill-one", "kill -9, one of two", "shop/1", lambda s: _killed(s, "shop/1")),
     Scene(
         "kill-only",
-        "kill -9 of the only replica",
+        "kill -9, the only one",
         "httpbin/1",
         lambda s: _killed(s, "httpbin/1", group=True),
     ),
-    Scene("hang", "a replica hangs (SIGSTOP)", "shop/2", lambda s: _hung(s, "shop/2")),
+    Scene("hang", "a replica hangs", "shop/2", lambda s: _hung(s, "shop/2")),
     Scene("errors", "a replica answers 500", "shop/1", lambda s: _erring(s, "shop/1")),
-    Scene("locked", "the shared database is locked", "shop", _locked, lasts_s=LOCKED_S),
+    Scene("locked", "the database is locked", "shop", _locked, lasts_s=LOCKED_S),
     Scene(
         "crash-loop",
-        "a replica crashes at every start",
+        "crash loop",
         "shop/2",
         lambda s: _crash_loop(s, "shop/2"),
         escalates=True,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from dreamnet.cli.demo.stage import Stage, ask
+from dreamnet.cli.demo.stage import Stage, ask, instance_of
 from dreamnet.client import ClientError
 
 LOOK_EVERY_S = 0.1
@@ -20,10 +20,12 @@ class Story:
 
     target: str
     began: datetime
+    victim: str = ""
     lines: list[str] = field(default_factory=list[str])
     dream: str = ""
     symptom: str = ""
     noticed_ms: float | None = None
+    out_ms: float | None = None
     acted_ms: float | None = None
     healed_ms: float | None = None
     verified_ms: float | None = None
@@ -54,6 +56,8 @@ class Story:
         body, kind = row["body"], row["kind"]
         if kind == "message":
             return self._message(body)
+        if kind == "traffic":
+            return self._traffic(row["subject"], body, after_ms)
         if row["subject"] != self.target:
             return None
         if kind == "dream":
@@ -62,10 +66,25 @@ class Story:
             self.acted_ms = self.acted_ms or after_ms
             self.remedies.append(body["verb"])
             return f"desk     lets out {body['verb']} {self.target}"
-        if kind == "action-succeeded":
+        if kind == "node-started":
             self.healed_ms = after_ms
+            return "node     a new one has adopted everything"
+        if kind == "action-succeeded":
+            if not self.victim:
+                self.healed_ms = after_ms
             return f"action   {body['detail']}"
         return f"action   {kind.removeprefix('action-')}: {body.get('detail', '')}"
+
+    def _traffic(self, service: str, body: dict[str, Any], after_ms: float) -> str | None:
+        """Out is when the victim gets nothing more, healed when all that is wanted serves."""
+        if service != self.target.partition("/")[0]:
+            return None
+        serving: list[str] = body["serving"]
+        if self.victim and self.victim not in serving:
+            self.out_ms = self.out_ms or after_ms
+            if len(serving) >= body["wanted"]:
+                self.healed_ms = after_ms
+        return f"traffic  {len(serving)} of {body['wanted']} instances of {service} serve"
 
     def _message(self, body: dict[str, Any]) -> str | None:
         if body.get("payload", {}).get("target") != self.target:
@@ -104,6 +123,13 @@ async def rows_after(stage: Stage, seq: int) -> AsyncGenerator[dict[str, Any]]:
             yield row
         if not rows:
             await asyncio.sleep(LOOK_EVERY_S)
+
+
+async def victim_of(stage: Stage, target: str) -> str:
+    """Return the instance that serves a slot now; empty for what is not a slot."""
+    if "/" not in target:
+        return ""
+    return str((await instance_of(stage, target))["id"])
 
 
 async def follow(

@@ -76,7 +76,7 @@ class EnvoyGateway:
             try:
                 adopted = await self._open_parts()
             except BaseException:
-                await self._parts.close(stop=False)
+                await self._parts.undo()
                 await self._admin.close()
                 raise
         self._tasks.loop("gate", self._watch_gate)

@@ -36,6 +36,7 @@ class Parts:
         self._room = Detached("room", room_command(layout))
         self._ends: asyncio.Queue[tuple[Part, Exit]] = asyncio.Queue()
         self._tasks = Tasks("gateway-parts")
+        self._started: set[Detached] = set()
 
     def runs(self, part: Part) -> bool:
         """Tell whether a part is alive."""
@@ -55,6 +56,7 @@ class Parts:
     async def start(self, part: Part) -> None:
         """Start a part and wait until it answers; `Unavailable` with its last words if not."""
         process = self._process(part)
+        self._started.add(process)
         process.start()
         if not await self._answers(part, _START_LIMIT_S):
             await process.stop(_STOP_GRACE)
@@ -72,6 +74,12 @@ class Parts:
         if stop:
             await self._envoy.stop(_STOP_GRACE)
             await self._room.stop(_STOP_GRACE)
+
+    async def undo(self) -> None:
+        """Stop watching and end what was started here; what was adopted goes on."""
+        await self._tasks.drain()
+        for process in self._started:
+            await process.stop(_STOP_GRACE)
 
     def _process(self, part: Part) -> Detached:
         return self._room if part == "room" else self._envoy

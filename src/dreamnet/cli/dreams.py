@@ -1,0 +1,103 @@
+"""`dreamnet dreams`: what went wrong, what was done, and how it ended."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+from urllib.parse import quote
+
+import click
+
+from dreamnet.cli.here import Here, note, with_here
+from dreamnet.cli.node import Node
+from dreamnet.cli.output import clean, instant, show_table
+from dreamnet.cli.story import event_words, records, tell_story
+from dreamnet.cli.waiting import leaving
+from dreamnet.client.errors import ApiProblem, NodeUnreachable
+
+_LOOK_S = 0.5
+_HEADINGS = ("id", "target", "symptom", "phase", "opened", "tries", "last")
+
+
+@click.command(epilog="Example: dreamnet dreams --live   (one story: dreamnet dreams ID)")
+@click.argument("dream", required=False)
+@click.option("--live", is_flag=True, help="Only those that are not over.")
+@click.option("--follow", "-f", is_flag=True, help="Go on with every change, until Ctrl-C.")
+@click.option(
+    "--limit", "-n", type=click.IntRange(1, 1000), default=50, show_default=True, help="Most shown."
+)
+@with_here
+def dreams(here: Here, dream: str | None, live: bool, follow: bool, limit: int) -> None:
+    """List what went wrong, or tell one dream's story.
+
+    With --json the list is {"dreams": [{..., "phase": ...}]}; with --follow one changed dream (of
+    one dream: one line of its story) per line; that ends when the dream is resolved.
+    Exit codes: 0 listed; 1 there is no such dream; 3 no node answers.
+    """
+    if follow:
+        with leaving("no more is shown; the dreams go on"):
+            _follow(here, dream, live=live)
+        return
+    if dream is not None:
+        whole = here.node().get(f"/api/dreams/{quote(dream, safe='')}")
+        here.show_json(whole) if here.as_json else tell_story(whole)
+        return
+    body = here.node().get("/api/dreams", live=True if live else None, limit=limit)
+    if here.as_json:
+        here.show_json(body)
+        return
+    _list(body["dreams"])
+
+
+def _list(found: list[dict[str, Any]]) -> None:
+    if not found:
+        click.echo("no dreams: nothing went wrong")
+        return
+    show_table(_HEADINGS, [[*_cells(one), one["tries"], one["last"]] for one in found])
+
+
+def _cells(dream: dict[str, Any]) -> list[object]:
+    named = [dream["id"], dream["target"], dream["symptom"], dream["phase"]]
+    return [*named, instant(dream["opened"])]
+
+
+def _follow(here: Here, dream: str | None, *, live: bool) -> None:
+    """Show what is new, look by look; the node may restart meanwhile."""
+    shown: dict[str, str] = {}
+    node = here.node()
+    while True:
+        try:
+            is_over = _follow_one(here, node, dream, shown) if dream else False
+            if not dream:
+                _follow_all(here, node, shown, live=live)
+        except (NodeUnreachable, ApiProblem) as error:
+            if isinstance(error, ApiProblem) and error.status < 500:
+                raise
+            note("the node is away; waiting for it")
+            time.sleep(_LOOK_S)
+            node, is_over = here.node(), False
+        if is_over:
+            return
+        time.sleep(_LOOK_S)
+
+
+def _follow_all(here: Here, node: Node, shown: dict[str, str], *, live: bool) -> None:
+    """Show every dream that changed since it was shown."""
+    for one in reversed(node.get("/api/dreams", limit=100)["dreams"]):
+        known = shown.get(one["id"])
+        is_wanted = known is not None or one["live"] or not live
+        if is_wanted and known != one["updated"]:
+            shown[one["id"]] = one["updated"]
+            words = clean(one["last"] or one["words"])
+            line = f"{instant(one['updated'])}  {one['target']}  {one['phase']}: {words}"
+            here.show_json(one) if here.as_json else click.echo(line)
+
+
+def _follow_one(here: Here, node: Node, dream: str, shown: dict[str, str]) -> bool:
+    """Show the story's new lines; true once the dream is resolved."""
+    whole = node.get(f"/api/dreams/{quote(dream, safe='')}")
+    for one in records(whole, "story"):
+        if one["at"] + one["words"] not in shown:
+            shown[one["at"] + one["words"]] = one["at"]
+            here.show_json(one) if here.as_json else click.echo(clean(event_words(one)))
+    return not whole["live"]

@@ -1,0 +1,149 @@
+"""`dreamnet status`: the node, the gateway, every service and every instance in one look."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any
+
+import click
+
+from dreamnet.cli.failure import ABSENT, Failure, tell
+from dreamnet.cli.here import Here, note, with_here
+from dreamnet.cli.node import find_node
+from dreamnet.cli.output import clean, duration, is_terminal, show_table, size
+from dreamnet.cli.place import Place
+from dreamnet.cli.remains import look
+from dreamnet.client.errors import ClientError
+
+WATCH_EVERY_S = 1.0
+_HEADINGS = ("service", "slot", "state", "ready", "traffic", "pid", "port", "up", "memory", "note")
+
+
+@click.command(epilog="Example: dreamnet status --watch   (in a script: dreamnet status --json)")
+@click.option("--watch", is_flag=True, help="Look again every second until Ctrl-C.")
+@with_here
+def status(here: Here, watch: bool) -> None:
+    """Show the node, the gateway and every service.
+
+    Exit codes: 0 the node is ready; 3 it is not, or none runs.
+    """
+    place = here.place()
+    if watch:
+        _watch(here, place)
+    body = _look(place)
+    _show(here, body)
+    if body["node"]["halted"] and not here.as_json:
+        note(halt_words(place))
+    sys.exit(0 if body["node"]["ready"] else ABSENT)
+
+
+def _look(place: Place) -> dict[str, Any]:
+    """Return the status; Failure with exit code 3 when no node answers."""
+    try:
+        return find_node(place.data_dir).get("/api/status")
+    except Failure as failure:
+        raise _with_more(place, failure) from failure
+    except ClientError as error:
+        raise _with_more(place, Failure(str(error), code=ABSENT)) from error
+
+
+def _with_more(place: Place, failure: Failure) -> Failure:
+    """Add what can be told without a node: what it left running, and a halt."""
+    served = look(place.data_dir).served
+    if served:
+        named = ", ".join(f"{name} (pid {pid})" for name, pid in served.items())
+        failure.more["served"] = served
+        failure.what += f"; without it run {named}"
+    reason = halt_words(place)
+    if reason:
+        failure.more["halted"] = reason
+        failure.what += f" ({reason})"
+    return failure
+
+
+def halt_words(place: Place) -> str:
+    """Return who halted DreamNet here, when and why; empty when nobody did."""
+    try:
+        text = place.halt_file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError):
+        return "halted"
+    try:
+        record: Any = json.loads(text)
+        why = f": {record['reason']}" if record.get("reason") else ""
+        return clean(f"halted by {record['by']} at {record['at']}{why}")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return "halted"
+
+
+def _watch(here: Here, place: Place) -> None:
+    while True:
+        if is_terminal() and not here.as_json:
+            click.clear()
+        try:
+            _show(here, _look(place))
+        except Failure as failure:
+            tell(failure, as_json=here.as_json)
+        sys.stdout.flush()
+        time.sleep(WATCH_EVERY_S)
+
+
+def _show(here: Here, body: dict[str, Any]) -> None:
+    if here.as_json:
+        here.show_json(body)
+        return
+    for line in _head(body):
+        click.echo(line)
+    rows = [row for service in body["services"] for row in _rows(service)]
+    if rows:
+        click.echo("")
+        show_table(_HEADINGS, rows)
+    for service in body["services"]:
+        if service.get("env_problem"):
+            click.echo(f"{service['name']}: {clean(service['env_problem'])}")
+
+
+def _head(body: dict[str, Any]) -> list[str]:
+    node, gateway, dreams = body["node"], body["gateway"], body["dreams"]
+    ready = "ready" if node["ready"] else "NOT READY: " + "; ".join(map(clean, node["why"]))
+    up = duration(node["uptime_s"])
+    state = "serving" if gateway["alive"] else "AWAY"
+    lines = [
+        f"node      {ready}  pid {node['pid']}, up {up}, {node['url']}",
+        f"gateway   {state}  {gateway['url']}, {gateway['waiting']} requests wait",
+        f"dreams    {dreams['live']} live, {dreams['escalated']} ask a person",
+    ]
+    if node["halted"]:
+        lines.append("HALTED    no action is let out; mend: dreamnet resume")
+    return lines
+
+
+def _rows(service: dict[str, Any]) -> list[list[object]]:
+    name = f"{service['name']} {service['ready']}/{service['desired']}"
+    rows = [[name if not i else "", *_row(one)] for i, one in enumerate(service["instances"])]
+    return rows or [[name, "", "none", "", "", "", "", "", "", ""]]
+
+
+def _row(one: dict[str, Any]) -> list[object]:
+    note = one["exit"] or ("withdrawn" if one["withdrawn"] else "")
+    return [
+        one["slot"],
+        one["state"],
+        _yes(one["ready"]),
+        _yes(one["in_traffic"]),
+        one["pid"],
+        one["port"],
+        duration(one["uptime_s"]),
+        size(one["rss_bytes"]),
+        note,
+    ]
+
+
+def _yes(value: object) -> str:
+    """Return a claim in words; a verdict such as "well" is shown as it is."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return clean(value)
