@@ -100,6 +100,7 @@ def assemble(settings: Settings, data: DataDir, restart_node: Callable[[], None]
     desk = _desk(base, settings, data, relaybot)
     keepers = _keepers(base, settings, desk, relaybot)
     health = node_health(base.store, base.world, data.path)
+    telemetry = Telemetry(base.gateway, base.bus.publish, base.clock)
     handles = Handles(
         settings=settings,
         store=base.store,
@@ -113,6 +114,7 @@ def assemble(settings: Settings, data: DataDir, restart_node: Callable[[], None]
         metrics=Metrics(),
         version=__version__,
         restart_node=restart_node,
+        sample=lambda: telemetry.latest,
     )
     return Node(
         settings=settings,
@@ -124,7 +126,7 @@ def assemble(settings: Settings, data: DataDir, restart_node: Callable[[], None]
         world=base.world,
         keepers=keepers,
         prober=Prober(base.bus.publish, base.clock, fresh_random()),
-        telemetry=Telemetry(base.gateway, base.bus.publish, base.clock),
+        telemetry=telemetry,
         health=health,
         handles=handles,
     )

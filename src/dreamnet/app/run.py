@@ -32,7 +32,7 @@ STOP_LIMIT_S = 50.0
 STOP_MARGIN_S = 30.0
 # What must rest before a stop: nobody may mistake our own stopping for something to be healed.
 ACTING = (
-    *("dreamkeeper", "deploykeeper", "weaver", "envkeeper", "weave", "follow"),
+    *("dreamkeeper", "deploykeeper", "weaver", "envkeeper", "relaybot", "weave", "follow"),
     *("life", "parts", "telemetry", "meter", "prune"),
 )
 

@@ -30,7 +30,9 @@ def restart(here: Here, service: str, slot: int | None, no_wait: bool) -> None:
     """
     node = here.node()
     is_own = service == "dreamnet"
-    wanted: dict[str, object] = {"action": "restart"} | ({} if is_own else {"service": service})
+    wanted: dict[str, object] = {"action": "restart"}
+    if not is_own:
+        wanted["service"] = service
     if slot is not None:
         wanted["slot"] = slot
     data_dir = here.place().data_dir

@@ -42,12 +42,13 @@ class Stage:
     stop: StopRequest
     platform: FakePlatform
     gateway: FakeGateway
+    steps: list[str]
 
     async def play(self, meanwhile: Callable[[], bool], kind: Stop = Stop.EVERYTHING) -> Stop:
-        """Run the node until a condition holds, then stop it; everything within 20 s."""
+        """Run the node until it is up and a condition holds, then stop it; all within 20 s."""
         async with asyncio.timeout(20):
             running = asyncio.ensure_future(run(self.node, self.stop, bind(_anywhere())))
-            while not meanwhile() and not running.done():
+            while not (self.steps and meanwhile()) and not running.done():
                 await asyncio.sleep(0.01)
             self.stop.ask(kind)
             return await running
@@ -69,7 +70,11 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     data = data_dir_of(settings, file)
     data.create()
     stop = StopRequest()
-    return Stage(assemble(settings, data, lambda: stop.ask(Stop.AGAIN)), stop, platform, gateway)
+    node = assemble(settings, data, lambda: stop.ask(Stop.AGAIN))
+    steps: list[str] = []
+    started = node.health.started
+    monkeypatch.setattr(node.health, "started", lambda: (steps.append("up"), started()))
+    return Stage(node, stop, platform, gateway, steps)
 
 
 async def test_a_stop_ends_every_instance_and_forgets_it(stage: Stage) -> None:

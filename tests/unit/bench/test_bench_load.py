@@ -9,11 +9,11 @@ from collections import Counter
 
 import pytest
 from aiohttp import web
+
 from bench.check_load import closed_loop
 from bench.load import main
 from bench.rawenvoy import raw_envoy
 from bench.stubs import Stall, stub_server
-
 from dreamnet.kernel.ports import free_port
 from dreamnet.testing.faults import kill
 from dreamnet.testing.load import Kind, Load, Plan

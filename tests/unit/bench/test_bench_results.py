@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from bench.figures import Figure
-from bench.results import Report, Table, machine, replace_section
 from hypothesis import given
 from hypothesis import strategies as st
+
+from bench.figures import Figure
+from bench.results import Report, Table, machine, replace_section
 
 ROWS = [
     {"fault": "kill -9", "noticed": [30.0, 10.0, 20.0], "lost": [0, 0, 0]},
