@@ -75,10 +75,12 @@ def data_dir_of(settings: Settings, file: Path) -> DataDir:
     return DataDir((file.parent / settings.node.data_dir).resolve())
 
 
-def open_store(settings: Settings, data: DataDir) -> SqlStore:
-    """Return the store that the settings name, not yet opened."""
+def open_store(
+    settings: Settings, data: DataDir, took: Callable[[float], None] | None = None
+) -> SqlStore:
+    """Return the store that the settings name, not yet opened; `took` hears how long it takes."""
     url = settings.node.store.get_secret_value()
-    return SqlStore(url or data.database)
+    return SqlStore(url or data.database, took=took)
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ class Base:
     platform: Platform
     gateway: Gateway
     world: World
+    metrics: Metrics
 
 
 def assemble(settings: Settings, data: DataDir, restart_node: Callable[[], None]) -> Node:
@@ -111,7 +114,7 @@ def assemble(settings: Settings, data: DataDir, restart_node: Callable[[], None]
         relaybot=relaybot,
         platform=base.platform,
         health=health,
-        metrics=Metrics(),
+        metrics=base.metrics,
         version=__version__,
         restart_node=restart_node,
         sample=lambda: telemetry.latest,
@@ -133,17 +136,18 @@ def assemble(settings: Settings, data: DataDir, restart_node: Callable[[], None]
 
 
 def _base(settings: Settings, data: DataDir) -> Base:
-    clock = SystemClock()
+    clock, metrics = SystemClock(), Metrics()
     world = World(clock)
     world.services.update(settings.services)
     listen, hold = str(settings.gateway.listen), settings.gateway.hold
     return Base(
         clock=clock,
-        store=open_store(settings, data),
+        store=open_store(settings, data, metrics.transaction_took),
         bus=MemoryBus(),
         platform=ProcessPlatform(data.instances, clock),
         gateway=EnvoyGateway(data.gateway, listen, clock, hold=hold),
         world=world,
+        metrics=metrics,
     )
 
 

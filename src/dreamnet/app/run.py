@@ -81,24 +81,30 @@ class StopRequest:
 async def run(node: Node, stop: StopRequest, listener: socket.socket) -> Stop:
     """Run a node until it is told to stop; returns what it was told."""
     stop.listen()
-    died = node.data.previous_death(node.world.clock.now())
     server = Server(make_app(node.handles), listener)
     async with Tasks("node") as tasks:
         tasks.loop("web", server.serve)
-        await _open(node)
-        if not stop.asked:  # a stop during the start: nothing of ours begins to act
-            node.data.write_record(server.url, __version__, node.world.clock.now())
-            _begin(node, tasks)
-            if died is not None:
-                node.world.apply(died)  # not through the bus: nobody may listen there yet
-            await _record(node, "node-started", died)
-            node.health.started()
-            log.info("node is up", url=server.url, gateway=str(node.settings.gateway.listen))
-        kind = await stop.wait()
-        node.health.draining()
-        await _close(node, kind, tasks)
-        await server.close()
+        try:
+            await _open(node)
+            if not stop.asked:  # a stop during the start: nothing of ours begins to act
+                await _start(node, tasks, server.url)
+            kind = await stop.wait()
+            node.health.draining()
+            await _close(node, kind, tasks)
+        finally:
+            await server.close()
     return kind
+
+
+async def _start(node: Node, tasks: Tasks, url: str) -> None:
+    died = node.data.previous_death(node.world.clock.now())
+    node.data.write_record(url, __version__, node.world.clock.now())
+    _begin(node, tasks)
+    if died is not None:
+        node.world.apply(died)  # not through the bus: nobody may listen there yet
+    await _record(node, "node-started", died)
+    node.health.started()
+    log.info("node is up", url=url, gateway=str(node.settings.gateway.listen))
 
 
 async def _open(node: Node) -> None:

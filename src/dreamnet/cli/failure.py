@@ -47,6 +47,8 @@ def failure_of(error: Exception) -> Failure | None:
         return _of_complaints(error)
     if isinstance(error, DreamNetError):
         return Failure(str(error))
+    if isinstance(error, OSError):  # the machine refuses: no rights, no space, no such folder
+        return Failure(error.strerror or str(error), where=str(error.filename or ""))
     return _of_client(error)
 
 

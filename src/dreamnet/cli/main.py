@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import click
 
 from dreamnet import __version__
+
+READER_LEFT = 141  # as a shell reports SIGPIPE
 
 # name: (where the click command is, its first line of help); help alone imports no command
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -47,6 +50,14 @@ class LazyGroup(click.Group):
         module, _, name = COMMANDS[cmd_name][0].partition(":")
         return cast("click.Command", getattr(importlib.import_module(module), name))
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; a reader of our output that left, such as `head`, has seen enough."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to say
+            sys.exit(READER_LEFT)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands without importing one."""
         del ctx
@@ -77,10 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("", err=True)
         return 130
-    except BrokenPipeError:
-        return _reader_left()
     except Exception as error:
         from dreamnet.cli.failure import failure_of, tell
 
@@ -90,11 +98,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tell(failure, as_json="--json" in given)
         return failure.code
     return result if isinstance(result, int) else 0
-
-
-def _reader_left() -> int:
-    """End quietly when the reader of a pipe, such as `head`, has seen enough."""
-    import os
-
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 141

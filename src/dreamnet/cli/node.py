@@ -84,22 +84,24 @@ def retry_after_s(answer: Answer) -> float:
     return float(text) if text.isascii() and text.isdigit() else 0.0
 
 
-def find_node(data_dir: Path, timeout_s: float = 10.0) -> Node:
-    """Return the node of a data directory; one that root is just starting again is waited for.
+def find_node(
+    data_dir: Path, timeout_s: float = 10.0, patience_s: float = RESTART_PATIENCE_S
+) -> Node:
+    """Return the node of a data directory; one that root is just starting is waited for.
 
     The record of a dead node is never followed: another project's node may have its port now.
     """
-    until = time.perf_counter() + RESTART_PATIENCE_S
+    until = time.perf_counter() + patience_s
     while living_node(data_dir) is None:
         if living_root(data_dir) is None:
             raise Failure(
                 "no node runs here", str(data_dir), 'start one with "dreamnet up"', ABSENT
             )
-        if time.perf_counter() > until:
+        if time.perf_counter() >= until:
             raise Failure(
                 "the node is not up yet: root is starting it",
                 str(data_dir),
-                "see its output, or ask again in a moment",
+                "ask again in a moment, or see the output of `up` (detached: up.log)",
                 ABSENT,
             )
         time.sleep(_LOOK_S)

@@ -12,11 +12,12 @@ import click
 # What a service wrote may hold anything; a table must not let it move the cursor.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _UNITS = ((86400, "d", "h", 3600), (3600, "h", "m", 60), (60, "m", "s", 1))
-_STYLES = {
-    "ready": "green", "yes": "green", "running": "green", "resolved": "green", "succeeded": "green",
-    "halted": "bold red", "escalated": "bold red", "failed": "red", "rejected": "red", "no": "red",
-    "withdrawn": "yellow", "starting": "yellow", "acting": "yellow", "verifying": "yellow",
-}  # fmt: skip
+_WORDS = {
+    "green": "well yes running resolved succeeded",
+    "yellow": "unknown withdrawn starting acting verifying proposed",
+    "red": "failing no failed rejected escalated",
+}
+_STYLES = {word: style for style, words in _WORDS.items() for word in words.split()}
 
 
 def is_terminal() -> bool:
@@ -54,8 +55,8 @@ def _draw(headings: Sequence[str], rows: list[list[str]]) -> None:
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in headings:
-        table.add_column(name, overflow="fold")
+    for name in headings:  # the last column is prose; the others are copied and stay whole
+        table.add_column(name, overflow="fold", no_wrap=name != headings[-1])
     for row in rows:
         table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
     Console().print(table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +37,7 @@ class Place:
 
 def find(file: Path | None) -> Place:
     """Return the place of `file`, else of the nearest dreamnet.toml; Failure when there is none."""
-    found = _given(file) if file is not None else _nearest(Path.cwd())
+    found = _given(file) if file is not None else _nearest(_here())
     try:
         text = found.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -48,7 +49,23 @@ def find(file: Path | None) -> Place:
         data_dir, doubt = _data_dir(tomllib.loads(text)), ""
     except (tomllib.TOMLDecodeError, TypeError) as error:
         data_dir, doubt = DEFAULT_DATA_DIR, str(error)
-    return Place(found, (found.parent / data_dir).resolve(), doubt)
+    place = Place(found, (found.parent / data_dir).resolve(), doubt)
+    _check_readable(place.data_dir)
+    return place
+
+
+def _here() -> Path:
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise Failure("this folder is gone", mend="go to another one", code=WRONG) from error
+
+
+def _check_readable(data_dir: Path) -> None:
+    """Refuse a directory we may not look into: what runs there would be taken for nothing."""
+    if data_dir.is_dir() and not os.access(data_dir, os.R_OK | os.X_OK):
+        mend = "run this as the user who runs DreamNet, or set another [node] data_dir"
+        raise Failure("the data directory may not be read", str(data_dir), mend, WRONG)
 
 
 def _given(file: Path) -> Path:

@@ -49,6 +49,6 @@ def _is_back(data_dir: Path, before: int | None) -> bool:
     if living_node(data_dir) in (None, before):
         return False
     try:
-        return find_node(data_dir).send(Call("GET", "/health/ready")).status == 200
+        return find_node(data_dir, patience_s=0.0).send(Call("GET", "/health/ready")).status == 200
     except (ClientError, Failure):
         return False

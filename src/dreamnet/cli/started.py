@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -36,7 +37,7 @@ def start_root(place: Place) -> Attempt:
         place.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         if place.up_log.exists():
             place.up_log.replace(place.up_log.with_name("up.log.1"))
-        log = place.up_log.open("xb")
+        log = os.fdopen(os.open(place.up_log, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
     except OSError as error:
         raise unusable(place, error) from error
     with log:

@@ -42,7 +42,7 @@ def status(here: Here, watch: bool) -> None:
 def _look(place: Place) -> dict[str, Any]:
     """Return the status; Failure with exit code 3 when no node answers."""
     try:
-        return find_node(place.data_dir).get("/api/status")
+        return find_node(place.data_dir, patience_s=0.0).get("/api/status")
     except Failure as failure:
         raise _with_more(place, failure) from failure
     except ClientError as error:

@@ -32,7 +32,6 @@ class Office(StrEnum):
     DEPLOY = "deploy"
     SCALE = "scale"
     GATEWAY = "gateway"
-    RELAY = "relay"
 
 
 class Verb(StrEnum):

@@ -35,7 +35,6 @@ DEFAULT_CAPACITY = {
     Office.DEPLOY: 8,
     Office.SCALE: 4,
     Office.GATEWAY: 2,
-    Office.RELAY: 1000,
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from dreamnet.drivers.store.base import Tx
 from dreamnet.model.actions import (
     Action,
@@ -11,6 +13,7 @@ from dreamnet.model.actions import (
     Proposal,
     Verb,
 )
+from dreamnet.model.settings import load_settings
 from dreamnet.web.handles import Handles
 
 OWN_TARGET = "node"
@@ -27,6 +30,11 @@ def own_restart(key: str) -> Proposal:
         target=OWN_TARGET,
         reason="asked for through the API",
     )
+
+
+async def check_next_start(handles: Handles) -> None:
+    """Read the settings as the next node will; `ConfigError` when it could not start with them."""
+    await asyncio.to_thread(load_settings, handles.settings.file)
 
 
 async def restart_if_let_out(handles: Handles, action: Action) -> None:

@@ -1,4 +1,4 @@
-"""`dreamnet ledger verify` reads the store itself: beside a node, without one, never changing it."""
+"""`dreamnet ledger verify` reads the store itself, with a node or without, and changes nothing."""
 
 from __future__ import annotations
 

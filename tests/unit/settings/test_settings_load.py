@@ -45,7 +45,7 @@ def test_the_smallest_file_gets_every_default(tmp_path: Path) -> None:
 
 def test_the_default_offices() -> None:
     many = {office: policy.capacity for office, policy in ReefPolicy().offices.items()}
-    assert many == {"heal": 16, "deploy": 8, "scale": 4, "gateway": 2, "relay": 1000}
+    assert many == {"heal": 16, "deploy": 8, "scale": 4, "gateway": 2}
     assert {policy.mode for policy in ReefPolicy().offices.values()} == {OfficeMode.AUTO}
 
 

@@ -323,3 +323,11 @@ async def test_the_openapi_has_one_schema_for_each_agent(stage: Stage) -> None:
     assert {"200", "202", "400", "422", "default"} <= set(post["responses"])
     problem = post["responses"]["400"]["content"]["application/problem+json"]["schema"]
     assert problem["$ref"].rpartition("/")[2] in schema["components"]["schemas"]
+
+
+async def test_a_restart_that_could_not_start_again_is_refused(stage: Stage) -> None:
+    stage.handles.settings.file.write_text("[services.shop]\nrum = 'true'\n")
+    status, body = await stage.ask("deploykeeper", action="restart")
+    assert status == 422
+    assert "rum" in json.dumps(body)
+    assert stage.restarts == []

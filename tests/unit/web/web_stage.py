@@ -172,6 +172,7 @@ async def served(stage: Stage) -> AsyncGenerator[None]:
 def assembled(store: SqlStore, folder: Path, reef: ReefPolicy) -> Stage:
     clock, bus = SystemClock(), MemoryBus()
     services = two_services(folder)
+    (folder / "dreamnet.toml").write_text('[services.shop]\nrun = "true"\n')
     settings = Settings(file=folder / "dreamnet.toml", reef=reef, services=services)
     world = World(clock)
     world.services.update(services)

@@ -22,7 +22,7 @@ from dreamnet.testing.loadprocess import LoadFailed, LoadProcess
 from dreamnet.testing.loadresult import LoadResult
 
 LONGEST_LOAD_S = 600.0
-FILE_WIDTH = 120
+FILE_WIDTH = 128
 
 
 @click.command(epilog="Example: dreamnet demo --stay   (then: cd dreamnet-demo && dreamnet status)")

@@ -24,6 +24,7 @@ Say = Callable[[str], None]
 PREFERRED_GATEWAY_PORT = 8080
 PREFERRED_API_PORT = 7300
 READY_LIMIT_S = 60.0
+_NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.db*", ".dreamnet", "dreamnet.toml", ".venv")
 
 _SETTINGS = """\
 # Written by `dreamnet demo`; change it and run `dreamnet up` here to play on.
@@ -109,7 +110,8 @@ def prepare(folder: Path, say: Say) -> Stage:
     stage = Stage(folder.resolve(), _port(PREFERRED_GATEWAY_PORT), _port(PREFERRED_API_PORT))
     stage.folder.mkdir(parents=True, exist_ok=True)
     for name in ("shop", "httpbin"):
-        shutil.copytree(examples() / name, stage.folder / name, dirs_exist_ok=True)
+        source, place = examples() / name, stage.folder / name
+        shutil.copytree(source, place, dirs_exist_ok=True, ignore=_NOT_COPIED)
     stage.shop_database.parent.mkdir(exist_ok=True)
     stage.crash_file.unlink(missing_ok=True)
     gunicorn = _foreign_environment(stage.folder / "httpbin", say) / "gunicorn"

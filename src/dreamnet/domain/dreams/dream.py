@@ -64,7 +64,6 @@ class Dream(Record):
     verifying_since: datetime | None = None
     story: tuple[Event, ...] = ()
     bundle: dict[str, Any] = Field(default={})
-    report: str = ""
 
     @property
     def live(self) -> bool:

@@ -35,14 +35,21 @@ _POSTGRES_READERS = 4
 class SqlStore:
     """A store at a path (SQLite) or URL (`sqlite:///...`, `postgresql://...`).
 
-    `lock_wait` is how long a transaction waits for others before it is `Unavailable`. On SQLite
-    transactions run one after another in one thread, and those that queue meanwhile share a commit;
-    on PostgreSQL eight run at once, each on its own. Reads have threads and connections of their
-    own, so they never wait behind writers.
+    `took` hears the seconds of each write, waiting included. `lock_wait` is how long a transaction
+    waits for others before it is `Unavailable`. On SQLite transactions run one after another in one
+    thread, and those that queue meanwhile share a commit; on PostgreSQL eight run at once, each on
+    its own. Reads have threads and connections of their own, so they never wait behind writers.
     """
 
-    def __init__(self, where: str | Path, *, lock_wait: timedelta = _LOCK_WAIT) -> None:
+    def __init__(
+        self,
+        where: str | Path,
+        *,
+        lock_wait: timedelta = _LOCK_WAIT,
+        took: Callable[[float], None] | None = None,
+    ) -> None:
         self._place = place_of(where)
+        self._took = took
         self._lock_wait = lock_wait
         self._link: _Link | None = None
         self._queue: deque[Job] = deque()
@@ -76,13 +83,18 @@ class SqlStore:
         the drawers. A caller that is cancelled leaves the outcome unknown.
         """
         link = self._opened()
-        job = Job(work, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        job = Job(work, loop.create_future())
         if link.is_grouping:
             self._queue.append(job)
             self._start_group(link)
         else:
             self._fly(link, [job])
-        return await job.future
+        result = await job.future
+        if self._took is not None:
+            self._took(loop.time() - began)
+        return result
 
     async def read(self, work: Callable[[Tx], T]) -> T:
         """Run `work` on one snapshot of the store; it cannot write."""
