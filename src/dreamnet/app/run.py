@@ -81,13 +81,14 @@ class StopRequest:
 async def run(node: Node, stop: StopRequest, listener: socket.socket) -> Stop:
     """Run a node until it is told to stop; returns what it was told."""
     stop.listen()
+    died = node.data.previous_death(node.world.clock.now())
     server = Server(make_app(node.handles), listener)
     async with Tasks("node") as tasks:
         tasks.loop("web", server.serve)
         try:
             await _open(node)
             if not stop.asked:  # a stop during the start: nothing of ours begins to act
-                await _start(node, tasks, server.url)
+                await _start(node, tasks, server.url, died)
             kind = await stop.wait()
             node.health.draining()
             await _close(node, kind, tasks)
@@ -96,8 +97,7 @@ async def run(node: Node, stop: StopRequest, listener: socket.socket) -> Stop:
     return kind
 
 
-async def _start(node: Node, tasks: Tasks, url: str) -> None:
-    died = node.data.previous_death(node.world.clock.now())
+async def _start(node: Node, tasks: Tasks, url: str, died: PartDied | None) -> None:
     node.data.write_record(url, __version__, node.world.clock.now())
     _begin(node, tasks)
     if died is not None:
