@@ -24,6 +24,7 @@ from dreamnet.model.actions import (
     Settled,
     Waiting,
 )
+from dreamnet.model.cases import CaseId
 from dreamnet.model.messages import Message, MessageId
 from dreamnet.model.policy import ReefPolicy
 
@@ -90,6 +91,15 @@ class Desk:
         else:
             self._record(tx, f"action-{phase}", action, judgement.reason)
         return _verdict_of(action)
+
+    def withdraw(self, tx: Tx, case: CaseId, keep: str | None) -> None:
+        """Reject what a case asked for and needs no more, all but the proposal of key `keep`."""
+        now = self._parts.clock.now()
+        for action in tx.actions.of_case(case):
+            if action.phase is ActionPhase.PROPOSED and action.proposal.key != keep:
+                words = "no longer needed"
+                tx.actions.decide(action.id, ActionPhase.REJECTED, words, now)
+                self._record(tx, "action-withdrawn", action, words)
 
     async def propose(self, proposal: Proposal) -> Verdict:
         """Judge in a transaction of its own."""

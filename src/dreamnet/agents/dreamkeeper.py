@@ -165,6 +165,9 @@ class DreamKeeper:
         saved = tx.cases.advance(case.model_copy(update=changes))
         if saved is None:
             return case
+        if before.phase is Phase.PROPOSED:
+            waits = dream.phase is Phase.PROPOSED
+            self._desk.withdraw(tx, case.id, _key(case, dream) if waits else None)
         if dream.story != before.story:
             self._tell(tx, saved, dream)
         return saved
@@ -216,7 +219,7 @@ def dream_of(case: Case) -> Dream:
 def _proposal(case: Case, dream: Dream, remedy: Remedy) -> Proposal:
     part = dream.target in PARTS
     return Proposal(
-        key=f"{case.id}:{len(dream.tries)}",
+        key=_key(case, dream),
         agent=Agent.DREAMKEEPER,
         performer=Agent.WEAVER if part else Agent.DEPLOYKEEPER,
         office=Office.GATEWAY if part else Office.HEAL,
@@ -225,6 +228,11 @@ def _proposal(case: Case, dream: Dream, remedy: Remedy) -> Proposal:
         reason=f"{dream.symptom.kind}: {dream.symptom.words}",
         case=case.id,
     )
+
+
+def _key(case: Case, dream: Dream) -> str:
+    """The same question has the same key: a try of a dream, for what is wrong now."""
+    return f"{case.id}:{len(dream.tries)}:{dream.symptom.kind}"
 
 
 def _waiting(dreams: list[Dream], now: datetime) -> frozenset[str]:

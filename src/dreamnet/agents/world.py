@@ -70,6 +70,17 @@ class PartSeen:
     good_in_row: int = 0
     trouble: Trouble | None = None
     noticed: datetime | None = None
+    answered: datetime | None = None
+
+    @property
+    def is_dead(self) -> bool:
+        """Return whether its death is known and it has not answered since."""
+        died = self.trouble is not None and self.trouble.kind is TroubleKind.DIED
+        return died and self.good_in_row == 0
+
+
+def _is_older(at: datetime, than: datetime | None) -> bool:
+    return than is not None and at <= than
 
 
 class World:
@@ -280,8 +291,12 @@ class World:
                 if part.noticed is not None and fact.at <= part.noticed:
                     return False
                 part.good_in_row += 1
+                part.answered = fact.at
                 return part.good_in_row == 1
             case PartDied():
+                known = self.parts[fact.part]
+                if not fact.mended and (known.is_dead or _is_older(fact.at, known.answered)):
+                    return False
                 trouble = Trouble(TroubleKind.DIED, str(fact.exit), mended=fact.mended)
                 self.parts[fact.part] = PartSeen(0, trouble, fact.at)
             case GatewayRejected():

@@ -196,8 +196,9 @@ async def _stop_instances(node: Node) -> None:
         await node.platform.stop(instance, grace)
         await node.platform.forget(instance)
 
-    observed = await node.platform.observe()
-    await asyncio.gather(*(_attempt(one.id, end(one.id, one.service)) for one in observed))
+    for _ in range(2):  # a start that was under way may have come in between
+        observed = await node.platform.observe()
+        await asyncio.gather(*(_attempt(one.id, end(one.id, one.service)) for one in observed))
 
 
 async def _attempt(what: str, work: Awaitable[None]) -> None:

@@ -7,10 +7,11 @@ from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 
-from dreamnet.drivers.gateway.base import Gateway
+from dreamnet.drivers.gateway.base import Gateway, Part
 from dreamnet.kernel.clock import Clock
 from dreamnet.kernel.errors import DreamNetError
-from dreamnet.model.facts import Answered, Fact, PartAnswered
+from dreamnet.model.facts import Answered, Fact, PartAnswered, PartDied
+from dreamnet.model.instances import Exit
 from dreamnet.model.routes import GatewaySample
 
 PERIOD_S = 0.5
@@ -63,6 +64,7 @@ class Telemetry:
     async def sample(self) -> None:
         """Take one sample and publish what changed since the oldest of the window."""
         now = self._clock.now()
+        self._look_for_the_dead(now)
         try:
             sample = await self._gateway.sample()
         except DreamNetError:
@@ -77,3 +79,10 @@ class Telemetry:
             self._samples.popleft()
         for answered in answers(self._samples[0], sample, now):
             self._publish(answered)
+
+    def _look_for_the_dead(self, now: datetime) -> None:
+        """A death whose moment nobody told (a full bus, a crashed loop) is found here."""
+        parts: tuple[Part, ...] = ("gateway", "room")
+        for part in parts:
+            if not self._gateway.runs(part):
+                self._publish(PartDied(at=now, part=part, exit=Exit(at=now)))

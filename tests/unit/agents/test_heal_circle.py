@@ -160,6 +160,22 @@ async def test_approval_is_waited_for(tmp_path: Path) -> None:
         await one.until(lambda: _resolved(one))
 
 
+async def test_a_remedy_that_nobody_needs_any_more_is_withdrawn(tmp_path: Path) -> None:
+    offices = ReefPolicy().offices | {
+        Office.HEAL: OfficePolicy(capacity=4, mode=OfficeMode.APPROVE)
+    }
+    async with rig(tmp_path, policy=ReefPolicy(offices=offices)) as one:
+        await up(one)
+        hung = one.instance(1)
+        for _ in range(3):
+            one.answer(hung, good=False)
+        await one.dreamkeeper.tick()
+        assert await one.phases() == [Phase.PROPOSED]
+        await one.until(lambda: _resolved(one))
+        assert ActionPhase.PROPOSED not in {action.phase for action in await one.actions()}
+        assert one.instance(1).id == hung.id
+
+
 async def test_a_denied_remedy_asks_a_person(tmp_path: Path) -> None:
     offices = ReefPolicy().offices | {
         Office.HEAL: OfficePolicy(capacity=4, mode=OfficeMode.APPROVE)
@@ -262,3 +278,19 @@ async def test_a_rejected_table_is_told_until_one_is_accepted(tmp_path: Path) ->
             one.world.apply(PartAnswered(at=now(), part="gateway"))
             await one.beat(1)
         assert await one.phases() == [Phase.RESOLVED]
+
+
+async def test_a_death_that_is_told_twice_or_late_is_one_story(tmp_path: Path) -> None:
+    async with rig(tmp_path) as one:
+        await up(one)
+        died = PartDied(at=one.clock.now(), part="room", exit=Exit(at=one.clock.now(), signal=9))
+        one.world.apply(died)
+        noticed = one.world.parts["room"].noticed
+        await one.beat(1)
+        one.world.apply(died.model_copy(update={"at": one.clock.now()}))
+        assert one.world.parts["room"].noticed == noticed
+        late = died.model_copy(update={"at": one.clock.now()})
+        await one.beat(1)
+        one.world.apply(PartAnswered(at=one.clock.now(), part="room"))
+        one.world.apply(late)
+        assert one.world.parts["room"].good_in_row == 1

@@ -205,7 +205,7 @@ def _diagnosing(
 
 def _well_again(dream: Dream, seen: Seen, now: datetime) -> Dream:
     """A symptom that is gone may be well, starting, or explained by a dream of the service."""
-    if seen.view.starting or not seen.view.incarnation:
+    if seen.view.starting or not seen.view.incarnation or not seen.view.good_in_row:
         return dream
     return _verify(dream, now, "the symptom is gone")
 

@@ -43,6 +43,10 @@ class Gateway(Protocol):
         """Yield a part and how it ended at the moment its process dies."""
         ...
 
+    def runs(self, part: Part) -> bool:
+        """Return whether a part's process is there now: the look behind `watch`."""
+        ...
+
     async def restart(self, part: Part) -> None:
         """Start a part that died, with the last table; nothing happens when it is alive."""
         ...

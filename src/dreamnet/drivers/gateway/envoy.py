@@ -127,6 +127,10 @@ class EnvoyGateway:
         """Yield each part that dies, at once."""
         return self._parts.ends()
 
+    def runs(self, part: Part) -> bool:
+        """Return whether a part's process is there now."""
+        return self._parts.runs(part)
+
     async def restart(self, part: Part) -> None:
         """Start a part that died; `Unavailable` with its last words when it does not come up."""
         async with self._starts[part]:
