@@ -25,8 +25,9 @@ from dreamnet.kernel.clock import SystemClock
 from dreamnet.kernel.environ import own_environment
 
 AGAIN_CODE = 75  # the node asks to be started again at once
-WRONG_CONFIG_CODE = 78  # nothing was started: starting again would change nothing
+WRONG_CONFIG_CODE = 78  # nothing was started: somebody has to mend the settings
 BUSY_CODE = 73  # another DreamNet has this data directory
+COMPLAINT_VARIABLE = "DREAMNET_NODE_COMPLAINT"  # the file that holds what the node complained of
 
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 5.0
@@ -147,6 +148,7 @@ def _exists(pid: int) -> bool:
 class Root:
     """Watches one node for ever, until it is told to stop or the node stops on purpose.
 
+    Wrong settings end it at the first start; later they are waited for: what runs is unwatched.
     SIGTERM, SIGINT and SIGHUP stop everything; SIGUSR1 stops the node and leaves services running.
     """
 
@@ -159,6 +161,9 @@ class Root:
         self._untold = False
         self._started_s = 0.0
         self._finishing = False
+        self._was_up = False
+        self._complaint = data_dir / "complaint"
+        self._told: str | None = None  # the complaint of which we have said that we wait
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self._wake_write, False)
@@ -231,19 +236,23 @@ class Root:
     # -- the node
 
     def _watch_for_ever(self) -> int:
-        pause, end = 0.0, None
+        pause, death = 0.0, None
         self._pid = living_node(self._data_dir)
+        self._was_up = self._pid is not None
         while True:
             began = _clock.monotonic()
-            pid = self._pid or self._start(end)
+            pid = self._pid or self._start(death)
             end = self._wait(pid)
             code = self._code(end)
             if code is not None:
                 return code
+            self._was_up = self._was_up or _names(self._data_dir / "node.json", pid)
+            if end.status != WRONG_CONFIG_CODE:  # which was no death: that came before
+                death = end
             lived_s = _clock.monotonic() - began
             if lived_s > HEALTHY_S or (end.status == AGAIN_CODE and lived_s > CALM_S):
                 pause = 0.0
-            _say(f"node {end.words()}; starting it again")
+            self._tell(end)
             self._rest(pause)
             pause = min(LONGEST_PAUSE_S, max(FIRST_PAUSE_S, pause * 2))
             if self._stop_signal is not None and not self._finish():
@@ -251,7 +260,8 @@ class Root:
 
     def _code(self, end: End) -> int | None:
         """Return root's exit code, None when the node shall be started (again)."""
-        if end.status in (0, WRONG_CONFIG_CODE, BUSY_CODE):
+        is_wrong = end.status == WRONG_CONFIG_CODE
+        if end.status in (0, BUSY_CODE) or (is_wrong and not self._was_up):
             return end.status
         stopped_on_purpose = not (self._data_dir / "node.json").exists()
         if end.status is None and stopped_on_purpose:
@@ -260,8 +270,23 @@ class Root:
             return None
         if self._finishing:
             _say(f"node {end.words()} while it stopped: see what is left with `dreamnet down`")
-            return 1
+            return WRONG_CONFIG_CODE if is_wrong else 1
         return None if self._finish() else 0
+
+    def _tell(self, end: End) -> None:
+        """Say what comes next; of settings that are still wrong in the same way only once."""
+        if end.status != WRONG_CONFIG_CODE:
+            self._told = None
+            with contextlib.suppress(OSError):
+                self._complaint.unlink(missing_ok=True)
+            _say(f"node {end.words()}; starting it again")
+            return
+        complaint = ""
+        with contextlib.suppress(OSError):
+            complaint = self._complaint.read_text(errors="replace")
+        if complaint != self._told:
+            self._told = complaint
+            _say("wrong settings: what runs is not watched; waiting for the file to be mended")
 
     def _finish(self) -> bool:
         """Say whether one more node is needed, to stop what a dead one left running."""
@@ -273,6 +298,8 @@ class Root:
     def _start(self, end: End | None) -> int:
         environment = dict(own_environment())
         environment.pop("DREAMNET_NODE_DEATH", None)
+        if self._was_up:
+            environment[COMPLAINT_VARIABLE] = str(self._complaint.absolute())
         if end is not None:
             death = {"wall_s": end.wall_s, "monotonic_s": end.monotonic_s, "words": end.words()}
             environment["DREAMNET_NODE_DEATH"] = json.dumps(death)
@@ -323,6 +350,13 @@ class Root:
         while self._stop_signal is None and _clock.monotonic() < until:
             self._sleep(max(0.0, until - _clock.monotonic()))
             self._reap(None)
+
+
+def _names(record: Path, pid: int) -> bool:
+    """Tell whether a node's record was written by this process."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        return int(json.loads(record.read_text())["pid"]) == pid
+    return False
 
 
 def _say(words: str) -> None:

@@ -55,6 +55,8 @@ if "code" not in step:
 with starts.open("a") as out:
     known = json.loads(death) if death else None
     out.write(json.dumps({"pid": os.getpid(), "death": known}) + "\n")
+if "complaint" in step:
+    Path(os.environ["DREAMNET_NODE_COMPLAINT"]).write_text(step["complaint"])
 if "code" in step:
     sys.exit(step["code"])
 while not told:
@@ -161,6 +163,75 @@ def test_ends_that_are_final(stage: Stage, code: int) -> None:
     root = stage.up({"code": code})
     assert root.wait(LIMIT_S) == code
     assert len(stage.starts()) == 1
+
+
+WAITS = "waiting for the file to be mended"
+
+
+def test_a_successor_with_wrong_settings_is_tried_until_they_are_mended(stage: Stage) -> None:
+    """Somebody edits the file while the node is killed; services must not stay unwatched."""
+    root = stage.up({}, {"code": 78}, {"code": 78}, {})
+    began = time.perf_counter()
+    os.kill(stage.nth(1)["pid"], signal.SIGKILL)
+    assert stage.nth(4)["death"]["words"] == "killed by signal 9", "78 is no death"
+    assert time.perf_counter() - began >= 0.6, "tries are backed off"
+    assert stage.errors.read_text().count(WAITS) == 1
+    root.terminate()
+    assert root.wait(LIMIT_S) == 0
+
+
+def test_each_state_of_wrong_settings_is_told_once(stage: Stage) -> None:
+    wrong = [{"code": 78, "complaint": words} for words in ("a", "a", "b", "b")]
+    stage.up({}, *wrong, {})
+    os.kill(stage.nth(1)["pid"], signal.SIGKILL)
+    last = stage.nth(6)
+    assert stage.errors.read_text().count(WAITS) == 2
+    os.kill(last["pid"], signal.SIGKILL)
+    stage.nth(7)
+    assert not (stage.data / "complaint").exists()
+
+
+def test_wrong_settings_after_an_adopted_node_are_waited_for(stage: Stage) -> None:
+    first = stage.up({}, {"code": 78}, {})
+    pid = stage.nth(1)["pid"]
+    first.kill()
+    first.wait()
+    second = stage.up()
+    until(lambda: living_root(stage.data) == second.pid)
+    os.kill(pid, signal.SIGKILL)
+    stage.nth(3)
+    assert second.poll() is None
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 78), (signal.SIGUSR1, 0)])
+def test_a_stop_ends_the_wait_for_settings(stage: Stage, number: signal.Signals, code: int) -> None:
+    root = stage.up({}, {"code": 78})
+    os.kill(stage.nth(1)["pid"], signal.SIGKILL)
+    stage.nth(3)
+    root.send_signal(number)
+    assert root.wait(LIMIT_S) == code
+    assert ("dreamnet down" in stage.errors.read_text()) == (code != 0)
+
+
+def test_a_stop_that_meets_mended_settings_stops_everything(stage: Stage) -> None:
+    root = stage.up({}, {"code": 78})
+    os.kill(stage.nth(1)["pid"], signal.SIGKILL)
+    stage.nth(2)
+    (stage.data / "plan").write_text("[{}]")
+    root.terminate()
+    assert root.wait(LIMIT_S) == 0
+    assert stage.told() == "TERM"
+
+
+def test_wrong_settings_end_a_new_root_whatever_an_earlier_one_left(stage: Stage) -> None:
+    first = stage.up({}, {"code": 78})
+    first_pid = stage.nth(1)["pid"]
+    first.kill()
+    first.wait()
+    os.kill(first_pid, signal.SIGKILL)
+    until(lambda: living_node(stage.data) is None)
+    assert stage.up().wait(LIMIT_S) == 78
+    assert len(stage.starts()) == 2
 
 
 def test_a_node_that_dies_at_once_is_backed_off(stage: Stage) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import socket
 import sys
 from pathlib import Path
@@ -12,10 +13,11 @@ import uvloop
 from dreamnet.app.assembly import assemble, data_dir_of
 from dreamnet.app.datadir import Taken
 from dreamnet.app.run import Stop, StopRequest, run
+from dreamnet.kernel.environ import variable
 from dreamnet.kernel.errors import DreamNetError, Transient, UserError
 from dreamnet.kernel.log import configure
 from dreamnet.model.settings import Settings, load_settings
-from dreamnet.root import AGAIN_CODE, BUSY_CODE, WRONG_CONFIG_CODE
+from dreamnet.root import AGAIN_CODE, BUSY_CODE, COMPLAINT_VARIABLE, WRONG_CONFIG_CODE
 from dreamnet.web.server import bind
 
 
@@ -56,8 +58,22 @@ async def _live(settings: Settings, file: Path, listener: socket.socket) -> int:
 
 
 def _complain(error: DreamNetError, code: int) -> int:
-    sys.stderr.write(f"dreamnet: {error}\n")
+    if code != WRONG_CONFIG_CODE or _is_news(str(error)):
+        sys.stderr.write(f"dreamnet: {error}\n")
     return code
+
+
+def _is_news(complaint: str) -> bool:
+    """Tell whether root's last try ended otherwise; root tries again and again for hours."""
+    place = variable(COMPLAINT_VARIABLE)
+    if not place:
+        return True
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        if Path(place).read_text("utf-8") == complaint:
+            return False
+    with contextlib.suppress(OSError, UnicodeEncodeError):
+        Path(place).write_text(complaint, "utf-8")
+    return True
 
 
 if __name__ == "__main__":
