@@ -19,7 +19,7 @@ from gateway_world import until
 from dreamnet.drivers.gateway.base import Gateway
 from dreamnet.kernel.clock import SystemClock
 from dreamnet.kernel.errors import Conflict, Unavailable
-from dreamnet.kernel.processes import Identity, is_alive
+from dreamnet.kernel.processes import Identity
 from dreamnet.model.routes import Endpoint, EndpointHealth
 from dreamnet.model.services import Probe, Route
 from dreamnet.testing.gateway import FakeGateway
@@ -315,7 +315,7 @@ async def test_a_frozen_gateway_is_replaced_on_open(world: World):
     await world.open()
     assert world.pid("envoy") != pid
     assert frozen is not None
-    assert not is_alive(frozen)
+    assert not frozen.is_alive()
     assert (await world.client().ask())[0] == 404  # it serves, though it has no routes yet
 
 
@@ -344,7 +344,7 @@ async def test_stopping_lets_requests_finish_and_ends_both(world: World):
     pids = [Identity.of(world.pid(part)) for part in ("envoy", "room")]
     await gateway.close(stop=True)
     assert (await asked)[0] == 200
-    assert not any(identity and is_alive(identity) for identity in pids)
+    assert not any(identity and identity.is_alive() for identity in pids)
     with pytest.raises(aiohttp.ClientError):
         await world.client().ask()
 

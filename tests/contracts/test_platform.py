@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from dreamnet.drivers.platforms.base import Platform, Start
-from dreamnet.drivers.platforms.deaths import Deaths, PidfdDeaths, PollingDeaths
 from dreamnet.drivers.platforms.process import ProcessPlatform
 from dreamnet.kernel.clock import SystemClock
+from dreamnet.kernel.deaths import Deaths, PidfdDeaths, PollingDeaths
 from dreamnet.kernel.errors import NotFound
 from dreamnet.model.instances import Instance, InstanceId, InstanceState
 from dreamnet.model.services import ServiceName, ServiceSpec, Slot

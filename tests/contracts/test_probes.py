@@ -210,6 +210,7 @@ async def test_grpc_without_the_health_service_says_how_to_mend() -> None:
     assert not fact.good
     assert fact.output.startswith("UNIMPLEMENTED: ")
     assert "grpc.health.v1" in fact.output
+    assert "{ tcp = true }" in fact.output, "the hint can be copied into dreamnet.toml"
 
 
 async def test_grpc_an_unknown_service_name_is_named_as_the_cause() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
-from dreamnet.drivers.store.base import LedgerCheck, Tx
+from dreamnet.drivers.store.base import LedgerCheck, LedgerHead, Tx
 from dreamnet.drivers.store.place import place_of
 from dreamnet.drivers.store.sql import SqlStore
 from dreamnet.kernel.errors import Corrupt
@@ -45,6 +45,13 @@ async def check(store: SqlStore) -> LedgerCheck:
     return seen
 
 
+async def whole(store: SqlStore) -> int:
+    """Return how many rows the chain has, which is whole."""
+    found = await check(store)
+    assert found.broken_at is None, found
+    return found.rows
+
+
 async def test_rows_are_numbered_chained_and_read_back(store: SqlStore) -> None:
     body = {"b": [1, 2.5, None, True], "a": {"z": "ä\0\ud800", "1": 1e22}, "": ""}
 
@@ -56,7 +63,7 @@ async def test_rows_are_numbered_chained_and_read_back(store: SqlStore) -> None:
     assert [row.seq for row in rows] == [1, 2, 3]
     assert [row.prev for row in rows[1:]] == [row.hash for row in rows[:-1]]
     assert (rows[0].at, rows[0].body, rows[0].subject) == (NOW, body, "su\ufffdbject")
-    assert await check(store) == LedgerCheck(3, None)
+    assert await whole(store) == 3
 
 
 async def test_a_writer_reads_its_own_rows(store: SqlStore) -> None:
@@ -83,7 +90,7 @@ async def test_a_body_that_is_no_json_is_refused(store: SqlStore) -> None:
         await store.tx(lambda tx: tx.ledger.append("test", "s", {"x": float("nan")}, NOW))
     with pytest.raises(TypeError):
         await store.tx(lambda tx: tx.ledger.append("test", "s", {"x": object()}, NOW))
-    assert await check(store) == LedgerCheck(0, None)
+    assert await whole(store) == 0
 
 
 async def test_many_writers_make_one_chain(store: SqlStore) -> None:
@@ -93,7 +100,7 @@ async def test_many_writers_make_one_chain(store: SqlStore) -> None:
 
     numbers = await asyncio.gather(*(store.tx(work) for _ in range(60)))
     assert sorted(numbers) == list(range(2, 121, 2))
-    assert await check(store) == LedgerCheck(120, None)
+    assert await whole(store) == 120
 
 
 async def test_pruning_leaves_a_chain_that_verifies(store: SqlStore) -> None:
@@ -101,12 +108,23 @@ async def test_pruning_leaves_a_chain_that_verifies(store: SqlStore) -> None:
     assert await store.tx(lambda tx: tx.ledger.prune(NOW)) == 0
     assert await store.tx(lambda tx: tx.ledger.prune(NOW + 4 * SECOND)) == 4
     assert await store.tx(lambda tx: tx.ledger.prune(NOW + 4 * SECOND)) == 0
-    assert await check(store) == LedgerCheck(6, None)
+    assert await whole(store) == 6
     assert [row.seq for row in await store.read(lambda tx: tx.ledger.tail(2))] == [9, 10]
     assert await store.tx(lambda tx: tx.ledger.prune(NOW + 99 * SECOND)) == 6
-    assert await check(store) == LedgerCheck(0, None)
+    assert await whole(store) == 0
     assert await store.tx(lambda tx: tx.ledger.append("test", "s", {}, NOW)) == 11
-    assert await check(store) == LedgerCheck(1, None)
+    assert await whole(store) == 1
+
+
+async def test_a_whole_chain_names_its_newest_row(store: SqlStore, place: str | Path) -> None:
+    assert (await check(store)).head is None
+    await fill(store, 4)
+    [last] = await store.read(lambda tx: tx.ledger.tail(1))
+    assert (await check(store)).head == LedgerHead(4, last.hash)
+    await store.tx(lambda tx: tx.ledger.prune(NOW + 99 * SECOND))
+    assert (await check(store)).head == LedgerHead(4, last.hash), "pruned, and still known"
+    harm(place, "UPDATE ledger_head SET hash = 'x'")
+    assert (await check(store)).head is None
 
 
 async def test_pruning_in_the_transaction_that_appends(store: SqlStore) -> None:
@@ -118,7 +136,7 @@ async def test_pruning_in_the_transaction_that_appends(store: SqlStore) -> None:
         return pruned
 
     assert await store.tx(work) == 2
-    assert await check(store) == LedgerCheck(3, None)
+    assert await whole(store) == 3
 
 
 DAMAGES = {

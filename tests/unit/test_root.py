@@ -217,7 +217,8 @@ def test_a_stop_that_meets_mended_settings_stops_everything(stage: Stage) -> Non
     root = stage.up({}, {"code": 78})
     os.kill(stage.nth(1)["pid"], signal.SIGKILL)
     stage.nth(2)
-    (stage.data / "plan").write_text("[{}]")
+    (stage.data / "mended").write_text("[{}]")
+    (stage.data / "mended").replace(stage.data / "plan")
     root.terminate()
     assert root.wait(LIMIT_S) == 0
     assert stage.told() == "TERM"

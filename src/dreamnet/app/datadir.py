@@ -13,6 +13,7 @@ from pathlib import Path
 
 from dreamnet.kernel.environ import variable
 from dreamnet.kernel.errors import UserError
+from dreamnet.kernel.files import write_whole
 from dreamnet.kernel.ids import fresh_id
 from dreamnet.kernel.processes import Identity
 from dreamnet.model.facts import PartDied
@@ -103,7 +104,7 @@ class DataDir:
             if known:
                 return known
         made = fresh_id("node")
-        _write(file, made)
+        write_whole(file, made, durable=True)
         return made
 
     def write_record(self, url: str, version: str, started: datetime) -> None:
@@ -119,7 +120,7 @@ class DataDir:
             "version": version,
             "started": started.isoformat(),
         }
-        _write(self.record, json.dumps(record))
+        write_whole(self.record, json.dumps(record), durable=True)
 
     def previous_death(self, now: datetime) -> PartDied | None:
         """Return how the last node died, None when it stopped on purpose or never was."""
@@ -137,13 +138,3 @@ class DataDir:
             )
         ended = Exit(at=now, reason="ended without a goodbye, root or machine with it")
         return PartDied(at=now, part="node", exit=ended, mended="started again by hand")
-
-
-def _write(file: Path, text: str) -> None:
-    draft = file.with_suffix(".draft")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w") as out:
-        out.write(text)
-        out.flush()
-        os.fsync(out.fileno())
-    draft.replace(file)

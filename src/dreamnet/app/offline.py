@@ -12,7 +12,7 @@ from typing import TypeVar
 from sqlalchemy import Engine
 
 from dreamnet.app.assembly import data_dir_of
-from dreamnet.drivers.store.base import Tx
+from dreamnet.drivers.store.base import LedgerHead, Tx
 from dreamnet.drivers.store.engines import for_reading, postgres_engine, sqlite_engine
 from dreamnet.drivers.store.faults import translated
 from dreamnet.drivers.store.migrations import HEAD
@@ -88,12 +88,16 @@ def open_offline(file: Path) -> OfflineStore:
 
 @dataclass(frozen=True)
 class Proof:
-    """What a verification found; `broken_at` is the first row that breaks the chain."""
+    """What a verification found; `broken_at` is the first row that breaks the chain.
+
+    `head` is the newest row of a whole chain; None when there is none.
+    """
 
     place: str
     rows: int
     broken_at: int | None
     why: str = ""
+    head: LedgerHead | None = None
 
 
 async def verify_ledger(file: Path) -> Proof:
@@ -103,4 +107,4 @@ async def verify_ledger(file: Path) -> Proof:
         check = await store.read(lambda tx: tx.ledger.verify())
     finally:
         store.close()
-    return Proof(store.place, check.rows, check.broken_at, check.why)
+    return Proof(store.place, check.rows, check.broken_at, check.why, check.head)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from dreamnet.kernel.errors import NotFound
+
 _SKIPPED = frozenset(
     {"node_modules", "venv", "env", "__pycache__", "tests", "test", "docs", "build", "migrations"}
 )
@@ -21,7 +23,7 @@ _SOURCES = frozenset({".py", ".js", ".mjs", ".cjs", ".ts", ".rb", ".go"})
 _ASGI = frozenset({"FastAPI", "Starlette", "Litestar", "Quart", "Sanic", "BlackSheep"})
 _WSGI = frozenset({"Flask"})
 _VENVS = (".venv", "venv", "env")
-_STATIC = ("public", "dist", "_site", "site", "build")
+_PAGES = ("public", "dist", "build", "site", "_site", "www", "htdocs")
 _LIVE = ("/health/live", "/livez", "/live")
 _READY = ("/health/ready", "/readyz", "/ready", "/healthz", "/health")
 _HEALTH = re.compile(
@@ -61,7 +63,10 @@ class _App:
 
 
 def detect(folder: Path) -> Guess:
-    """Look at the files of a folder; nothing is run, nothing is written."""
+    """Look at the files of a folder; nothing is run, nothing is written.
+
+    `NotFound` when there is nothing that can be served without showing the folder itself.
+    """
     finders: tuple[Callable[[Path], Guess | None], ...] = (
         _procfile,
         _django,
@@ -285,8 +290,34 @@ def _go(folder: Path) -> Guess | None:
 
 
 def _static(folder: Path) -> Guess:
-    place = next((name for name in _STATIC if (folder / name / "index.html").is_file()), ".")
-    place = "." if (folder / "index.html").is_file() else place
-    at = "" if place == "." else f" --directory {place}"
-    run = f"python3 -m http.server --bind 127.0.0.1{at} $PORT"
+    """Serve a folder of pages, never the one above: there lie the settings, secrets and our data.
+
+    Whoever serves `.` serves `.env` and `.dreamnet` to every visitor.
+    """
+    place = next((name for name in _PAGES if _is_pages(folder, name)), None)
+    if place is None:
+        raise _nothing(folder)
+    run = f"python3 -m http.server --bind 127.0.0.1 --directory {place} $PORT"
     return Guess("a folder of files", run, ready="/")
+
+
+def _is_pages(folder: Path, name: str) -> bool:
+    """Tell whether a folder holds pages; one that leads back to its parent by a link does not."""
+    pages = folder / name
+    inside = not folder.resolve().is_relative_to(pages.resolve())
+    return inside and (pages / "index.html").is_file()
+
+
+def _nothing(folder: Path) -> NotFound:
+    if (folder / "index.html").is_file():
+        return NotFound.of(
+            "the pages lie beside what no visitor may see (dreamnet.toml, .env, DreamNet's data)",
+            where=str(folder / "index.html"),
+            mend="move the pages into public/, then again: dreamnet init",
+        )
+    return NotFound.of(
+        "nothing was found here that DreamNet knows how to start",
+        where=str(folder),
+        mend='go to the folder of the app; or write a Procfile with a line "web: COMMAND"; or put '
+        "pages with an index.html into public/; then again: dreamnet init",
+    )

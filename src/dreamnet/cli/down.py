@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import tomllib
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,7 +16,11 @@ from dreamnet.cli.remains import Remains, look
 from dreamnet.cli.waiting import Progress, leaving, until
 from dreamnet.root import living_root
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 STOP_LIMIT_S = 60.0
+STOP_MARGIN_S = 40.0  # the node itself takes up to 30 s more than the longest grace
 _BEGIN_LIMIT_S = 10.0
 
 
@@ -25,7 +31,7 @@ def down(here: Here, node_only: bool) -> None:
     """Stop the node, the gateway and every service.
 
     Requests under way end first. What a killed node left running is stopped too. Exit codes: 0
-    stopped, or nothing ran; 1 something is left after 60 s.
+    stopped, or nothing ran; 1 something is left after 60 s (a longer `grace` is waited for).
     """
     place = here.place()
     before = look(place.data_dir)
@@ -38,12 +44,30 @@ def down(here: Here, node_only: bool) -> None:
         _say(here, before, left, _words(left, node_only=node_only))
         return
     raise Failure(
-        f"after {STOP_LIMIT_S:g} s this is left: {left}",
+        f"after {stop_limit_s(place.file):g} s this is left: {left}",
         str(place.data_dir),
         "wait and run `dreamnet down` again; as a last resort: kill -9 those pids",
         FAILED,
         {"left": left.to_json()},
     )
+
+
+def stop_limit_s(file: Path) -> float:
+    """Return how many seconds a stop may take: more than the node allows its slowest service."""
+    graces: list[object] = []
+    try:
+        services: dict[str, Any] = tomllib.loads(file.read_text("utf-8")).get("services", {})
+        graces = [one["grace"] for one in services.values() if "grace" in one]
+        longest_s = max(map(_seconds, graces), default=0.0)
+    except (OSError, ValueError, TypeError, AttributeError):  # not our business now: see `up`
+        return STOP_LIMIT_S
+    return max(STOP_LIMIT_S, longest_s + STOP_MARGIN_S)
+
+
+def _seconds(grace: object) -> float:
+    from dreamnet.kernel.duration import parse_duration
+
+    return parse_duration(grace).total_seconds()
 
 
 def _stop(place: Place, before: Remains, *, node_only: bool) -> Remains:
@@ -87,7 +111,7 @@ def _wait(place: Place, *, node_only: bool) -> None:
         progress.tell(f"stopping: {left}")
         return False
 
-    until(is_over, STOP_LIMIT_S)
+    until(is_over, stop_limit_s(place.file))
 
 
 def _sweep(place: Place) -> None:
@@ -100,7 +124,7 @@ def _sweep(place: Place) -> None:
     )
     if root.poll() is None:
         root.send_signal(signal.SIGTERM)
-        until(lambda: root.poll() is not None, STOP_LIMIT_S)
+        until(lambda: root.poll() is not None, stop_limit_s(place.file))
     if root.poll() is None:
         root.returncode = 0  # it goes on without us
 

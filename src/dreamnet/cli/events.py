@@ -48,8 +48,20 @@ def _show(here: Here, row: dict[str, Any]) -> None:
 
 def _words(row: dict[str, Any], body: dict[str, Any]) -> str:
     """Return the row's own words; else its body, as a person can bear it."""
-    said = body.get("words") or body.get("detail") or body.get("message")
+    said = _of_kind(str(row["kind"]), body)
+    said = said or body.get("words") or body.get("detail") or body.get("message")
     if said is None:
         said = json.dumps(body, ensure_ascii=False)
     phase = f"{body['phase']}: " if body.get("phase") else ""
     return clean(f"{row.get('subject', '')}  {phase}{said}")
+
+
+def _of_kind(kind: str, body: dict[str, Any]) -> str:
+    """Return the words for a row that carries values only; empty where its body speaks."""
+    match kind, body:
+        case "action-refused", {"reason": reason, "proposal": {"verb": verb}}:
+            return f"{verb} was not let out: {reason}"
+        case "traffic", {"serving": [*serving], "wanted": wanted}:
+            return f"{len(serving)} of {wanted} instances serve"
+        case _:
+            return ""

@@ -21,6 +21,7 @@ from dreamnet.kernel.clock import SystemClock
 def halt(here: Here, reason: str) -> None:
     """Let no action out any more; traffic flows on.
 
+    Nothing is healed meanwhile: a gateway that dies while DreamNet is halted stays dead.
     Needs no node: a dead or wedged one obeys too, as it reads the file `halt` in the data
     directory before each action. Exit codes: 0 halted; 1 the file cannot be written.
     """

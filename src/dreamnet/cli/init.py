@@ -21,8 +21,9 @@ _EPILOG = "Example:  cd my-shop && dreamnet init && dreamnet up"
 def init(force: bool, dry_run: bool, as_json: bool) -> None:
     """Write a commented dreamnet.toml for the app in the current folder.
 
-    Looks at the files here (Procfile, Django, FastAPI, Starlette, Flask, Node, Rails, Go; else a
-    folder of files) and guesses the command, the route and the health paths. Nothing is run.
+    Looks at the files here (Procfile, Django, FastAPI, Starlette, Flask, Node, Rails, Go; else
+    pages in public/, dist/ or the like) and guesses the command, the route and the health paths.
+    Nothing is run.
     """
     from dreamnet.cli.detect import detect
     from dreamnet.cli.template import render, service_name

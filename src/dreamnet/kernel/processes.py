@@ -1,25 +1,44 @@
-"""Processes that outlive us: told apart from later ones with the same pid, watched, signalled."""
+"""Which process is meant: a pid is reused, a pid with its start time and boot is not."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
-_PROC = Path("/proc")
-_POLL_S = 0.05
-_TICKS_PER_SECOND = 100  # only where /proc is missing: hundredths of a second since the epoch
+import psutil
+
+PROC = Path("/proc")
+HAS_PROC = (PROC / "self" / "stat").exists()
+_BOOT_ID = PROC / "sys" / "kernel" / "random" / "boot_id"
 _DEAD_STATES = frozenset("ZXx")
+_DEAD_STATUSES = frozenset({psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD})
+_TICKS_PER_S = 100
+
+
+@dataclass(frozen=True)
+class Stat:
+    """What the kernel says of one process; `start_ticks` is in 1/100 s (since boot on Linux)."""
+
+    pid: int
+    state: str
+    parent: int
+    group: int
+    session: int
+    start_ticks: int
+
+    @property
+    def is_dead(self) -> bool:
+        """True for a zombie: it runs nothing any more, somebody only has to reap it."""
+        return self.state in _DEAD_STATES
 
 
 @dataclass(frozen=True)
 class Identity:
-    """A process that no later process can be mistaken for."""
+    """One process of one boot; never equal to a later process with the same pid."""
 
     pid: int
     start_ticks: int
@@ -27,9 +46,16 @@ class Identity:
 
     @classmethod
     def of(cls, pid: int) -> Identity | None:
-        """Return who has `pid` now (a zombie too); None when nobody has."""
-        ticks = start_ticks(pid)
-        return None if ticks is None else cls(pid, ticks, boot_id())
+        """Return who has `pid` now (a zombie too), None when nobody has; OSError as `read_stat`."""
+        stat = read_stat(pid)
+        return None if stat is None else identify(stat)
+
+    def is_alive(self) -> bool:
+        """Tell whether exactly this process runs (a zombie is dead); OSError as `read_stat`."""
+        if self.boot_id != current_boot_id():
+            return False
+        stat = read_stat(self.pid)
+        return stat is not None and not stat.is_dead and stat.start_ticks == self.start_ticks
 
 
 @dataclass(frozen=True)
@@ -40,49 +66,85 @@ class ExitStatus:
     signal: int | None = None
 
 
-@lru_cache(maxsize=1)
-def boot_id() -> str:
-    """Return what names this boot of the machine; another one after a reboot."""
+@cache
+def current_boot_id() -> str:
+    """Return the id of this boot; empty where start times are wall times and need none."""
+    return _BOOT_ID.read_text(encoding="ascii").strip() if HAS_PROC else ""
+
+
+def parse_stat(line: str) -> Stat | None:
+    """Return what a line of `/proc/PID/stat` says; None when it is cut or garbled.
+
+    The command name may hold spaces and brackets, so fields count from the last bracket.
+    """
     try:
-        return (_PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:
-        import psutil  # noqa: PLC0415  # only where /proc is missing
-
-        return f"boot-{psutil.boot_time():.0f}"
-
-
-def start_ticks(pid: int) -> int | None:
-    """Return when `pid` started, in the platform's unit; None when there is no such process."""
-    if not _has_proc():
-        return _portable_look(pid)[0]
-    fields = _stat_fields(pid)
-    return int(fields[19]) if fields else None
+        fields = line[line.rindex(")") + 2 :].split()
+        return Stat(
+            pid=int(line.split(" ", 1)[0]),
+            state=fields[0],
+            parent=int(fields[1]),
+            group=int(fields[2]),
+            session=int(fields[3]),
+            start_ticks=int(fields[19]),
+        )
+    except (ValueError, IndexError):
+        return None
 
 
-def is_alive(identity: Identity) -> bool:
-    """Tell whether exactly this process still runs; a zombie is dead."""
-    if identity.boot_id != boot_id():
-        return False
-    if not _has_proc():
-        ticks, runs = _portable_look(identity.pid)
-        return runs and ticks == identity.start_ticks
-    fields = _stat_fields(identity.pid)
-    return (
-        bool(fields) and int(fields[19]) == identity.start_ticks and fields[0] not in _DEAD_STATES
-    )
+def read_stat(pid: int) -> Stat | None:
+    """Return what the kernel says of `pid` now; None when there is no such process.
+
+    OSError when that cannot be told (no file handles left): never taken for a death.
+    """
+    if not HAS_PROC:
+        return stat_without_proc(pid)
+    try:
+        line = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return parse_stat(line)
 
 
-def signal_process(identity: Identity, number: signal.Signals) -> bool:
+def stat_without_proc(pid: int) -> Stat | None:
+    """Return the same by portable means; the start time is then wall time."""
+    try:
+        process = psutil.Process(pid)
+        with process.oneshot():
+            state = "Z" if process.status() in _DEAD_STATUSES else "S"
+            started = round(process.create_time() * _TICKS_PER_S)
+            parent = process.ppid()
+        return Stat(pid, state, parent, os.getpgid(pid), os.getsid(pid), started)
+    except (psutil.Error, OSError):
+        return None
+
+
+def identify(stat: Stat) -> Identity:
+    """Return the identity of a process that was just seen."""
+    return Identity(stat.pid, stat.start_ticks, current_boot_id())
+
+
+def open_handle(pid: int) -> int | None:
+    """Return a pidfd that keeps meaning who has `pid` now; the caller closes it.
+
+    None where there is no such call, no such process or no file handle left.
+    """
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        return None
+
+
+def signal_process(process: Identity, number: signal.Signals) -> bool:
     """Send a signal to exactly this process, never to a later one with its pid.
 
-    False when it is dead; PermissionError when it belongs to somebody else.
+    False when it is dead; PermissionError when it belongs to somebody else, OSError as `read_stat`.
     """
-    handle = _pidfd(identity.pid)
+    handle = open_handle(process.pid)
     try:
-        if not is_alive(identity):  # asked after the handle was opened: the handle is this process
+        if not process.is_alive():  # asked after the handle was opened: the handle is this process
             return False
         if handle is None:
-            os.kill(identity.pid, number)
+            os.kill(process.pid, number)
         else:
             signal.pidfd_send_signal(handle, number)
     except ProcessLookupError:
@@ -91,49 +153,6 @@ def signal_process(identity: Identity, number: signal.Signals) -> bool:
         if handle is not None:
             os.close(handle)
     return True
-
-
-async def wait_exit(identity: Identity) -> None:
-    """Return at the moment this process dies (pidfd; without it within 50 ms)."""
-    ended = asyncio.get_running_loop().create_future()
-
-    def note() -> None:
-        if not ended.done():
-            ended.set_result(None)
-
-    stop = watch_exit(identity, note)
-    try:
-        await ended
-    finally:
-        stop()
-
-
-def watch_exit(identity: Identity, callback: Callable[[], None]) -> Callable[[], None]:
-    """Call `callback` once in the running loop when this process dies; returns what stops that.
-
-    The callback comes from the loop, never before this function returned.
-    """
-    loop = asyncio.get_running_loop()
-    handle = _pidfd(identity.pid)
-    if not _exists(identity):
-        _close(handle)
-        return loop.call_soon(callback).cancel
-    if handle is None:
-        return _watch_by_polling(identity, callback)
-
-    open_handles = [handle]
-
-    def stop() -> None:
-        while open_handles:
-            loop.remove_reader(open_handles[-1])
-            os.close(open_handles.pop())
-
-    def ended() -> None:
-        stop()
-        callback()
-
-    loop.add_reader(handle, ended)
-    return stop
 
 
 def reap(pid: int) -> ExitStatus | None:
@@ -149,76 +168,20 @@ def reap(pid: int) -> ExitStatus | None:
     return ExitStatus(code=os.waitstatus_to_exitcode(status))
 
 
+def reap_exactly(process: Identity) -> None:
+    """Reap exactly this process if it is a dead child of ours; anything else is left alone."""
+    stat = read_stat(process.pid)
+    if stat is not None and stat.is_dead and stat.start_ticks == process.start_ticks:
+        reap(process.pid)
+
+
 def command_line(pid: int) -> tuple[str, ...]:
     """Return the command line of `pid`; empty when it is gone or not ours to see."""
-    if _has_proc():
+    if HAS_PROC:
         with contextlib.suppress(OSError):
-            raw = (_PROC / str(pid) / "cmdline").read_bytes()
+            raw = (PROC / str(pid) / "cmdline").read_bytes()
             return tuple(os.fsdecode(part) for part in raw.rstrip(b"\0").split(b"\0"))
         return ()
-    import psutil  # noqa: PLC0415  # only where /proc is missing
-
     with contextlib.suppress(psutil.Error):
         return tuple(psutil.Process(pid).cmdline())
     return ()
-
-
-def _watch_by_polling(identity: Identity, callback: Callable[[], None]) -> Callable[[], None]:
-    loop = asyncio.get_running_loop()
-    timer: list[asyncio.TimerHandle] = []
-
-    def look() -> None:
-        timer.clear()
-        if is_alive(identity):
-            timer.append(loop.call_later(_POLL_S, look))
-        else:
-            callback()
-
-    def stop() -> None:
-        while timer:
-            timer.pop().cancel()
-
-    timer.append(loop.call_later(_POLL_S, look))
-    return stop
-
-
-def _pidfd(pid: int) -> int | None:
-    try:
-        return os.pidfd_open(pid)
-    except (AttributeError, OSError):  # no such call here, or no such process
-        return None
-
-
-def _exists(identity: Identity) -> bool:
-    """Tell whether it is there, maybe as a zombie: the first thread ends before the others do."""
-    return identity.boot_id == boot_id() and start_ticks(identity.pid) == identity.start_ticks
-
-
-def _close(handle: int | None) -> None:
-    if handle is not None:
-        os.close(handle)
-
-
-@lru_cache(maxsize=1)
-def _has_proc() -> bool:
-    return (_PROC / "self/stat").exists()
-
-
-def _stat_fields(pid: int) -> list[str]:
-    """Return the fields of /proc/PID/stat from the third (state) on; empty when it is gone."""
-    try:
-        text = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return []
-    return text[text.rindex(")") + 2 :].split()  # the name in parentheses may hold anything
-
-
-def _portable_look(pid: int) -> tuple[int | None, bool]:
-    import psutil  # noqa: PLC0415  # only where /proc is missing
-
-    try:
-        process = psutil.Process(pid)
-        runs = process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
-        return int(process.create_time() * _TICKS_PER_SECOND), runs
-    except psutil.Error:
-        return None, False

@@ -66,7 +66,8 @@ class NodeSettings(Record):
     store: Annotated[SecretStr, AfterValidator(_store_url)] = Field(
         default=SecretStr(""),
         validate_default=False,  # strict reading takes text only, and this is no longer text
-        description="empty: SQLite in data_dir; else a PostgreSQL URL, for several nodes",
+        description="empty: SQLite in data_dir; else a PostgreSQL URL; today one node works on "
+        "one database",
         examples=["postgresql://user:password@127.0.0.1:5432/dreamnet"],
     )
     log_level: LogLevel = Field(

@@ -57,8 +57,8 @@ class Probe(Record):
     command: str = Field(
         default="", description="command: run in the service's folder; exit 0 is good"
     )
-    interval: Duration = timedelta(seconds=1)
-    timeout: Duration = timedelta(milliseconds=500)
+    interval: Duration = Field(default=timedelta(seconds=1), gt=timedelta(0))
+    timeout: Duration = Field(default=timedelta(milliseconds=500), gt=timedelta(0))
     failures: int = Field(
         default=2, ge=1, le=100, description="bad answers in a row until it counts as failing"
     )

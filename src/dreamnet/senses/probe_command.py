@@ -8,10 +8,12 @@ import re
 import shlex
 import signal
 import subprocess
+from collections.abc import Callable
 from contextlib import suppress
 from typing import BinaryIO, cast
 
-from dreamnet.kernel.processes import Identity, watch_exit
+from dreamnet.kernel.deaths import watch_exit
+from dreamnet.kernel.processes import Identity
 from dreamnet.model.services import Probe
 from dreamnet.senses.asker import Answer
 from dreamnet.senses.oserror import in_words
@@ -52,12 +54,15 @@ class _Run:
         self._pipe = cast("BinaryIO", self._process.stdout)
         os.set_blocking(self._pipe.fileno(), False)
         self._loop.add_reader(self._pipe.fileno(), self._read)
-        identity = Identity.of(self._process.pid)
-        self._unwatch = (
-            watch_exit(identity, self._reap)
-            if identity is not None
-            else self._loop.call_soon(self._reap).cancel
-        )
+        self._unwatch = self._watch()
+
+    def _watch(self) -> Callable[[], None]:
+        """What cannot be watched (no file handle left for a look at it) is ended at once."""
+        with suppress(OSError):
+            identity = Identity.of(self._process.pid)
+            if identity is not None:
+                return watch_exit(identity, self._reap)
+        return self._loop.call_soon(self._reap).cancel
 
     def _read(self) -> None:
         piece = os.read(self._pipe.fileno(), _PIECE_BYTES)

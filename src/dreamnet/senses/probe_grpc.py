@@ -27,7 +27,7 @@ _OPTIONS = (
 )
 _HINTS = {
     grpc.StatusCode.UNIMPLEMENTED: "the server does not offer grpc.health.v1.Health; "
-    'add it, or probe with kind = "tcp"',
+    "add it, or probe with { tcp = true }",
     grpc.StatusCode.NOT_FOUND: "the server's health service does not know this service name",
 }
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import aiohttp
 
+from dreamnet.kernel.processes import Identity, open_handle
 from dreamnet.testing.instant import now
 
 _SWITCH_LIMIT_S = 3.0
@@ -24,12 +25,10 @@ class FaultFailed(RuntimeError):
 
 def start_ticks(pid: int) -> int:
     """Start time of a process in clock ticks since boot, as /proc has it; FaultFailed if gone."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError) as error:
-        raise FaultFailed(f"there is no process {pid}") from error
-    # The command, in parentheses, may itself hold spaces and parentheses.
-    return int(stat.rpartition(")")[2].split()[19])
+    found = Identity.of(pid)
+    if found is None:
+        raise FaultFailed(f"there is no process {pid}")
+    return found.start_ticks
 
 
 def kill(pid: int, *, expected_start: int | None = None, group: bool = False) -> float:
@@ -58,7 +57,7 @@ def _send(pid: int, number: signal.Signals, expected_start: int | None, *, group
         raise FaultFailed(f"pid {pid} is not a process to hurt")
     if group and os.getpgid(0) == _group_of(pid):
         raise FaultFailed(f"process {pid} is in our own process group")
-    handle = _open_handle(pid)
+    handle = open_handle(pid)
     try:
         # Compared after opening the handle: from here on the pid cannot come to mean another.
         if expected_start is not None and start_ticks(pid) != expected_start:
@@ -71,15 +70,6 @@ def _send(pid: int, number: signal.Signals, expected_start: int | None, *, group
         if handle is not None:
             os.close(handle)
     return instant
-
-
-def _open_handle(pid: int) -> int | None:
-    if not hasattr(os, "pidfd_open"):
-        return None
-    try:
-        return os.pidfd_open(pid)
-    except ProcessLookupError as error:
-        raise FaultFailed(f"there is no process {pid}") from error
 
 
 def _deliver(pid: int, handle: int | None, number: signal.Signals, *, group: bool) -> None:

@@ -90,6 +90,16 @@ def unknown(what: str, name: str, exists: Sequence[str]) -> Problem:
     )
 
 
+def no_such(what: str, listed_at: str) -> Problem:
+    """Return the problem of an id that nothing has; there may be too many to name them here."""
+    return Problem(
+        status=404,
+        kind=f"unknown-{what}",
+        detail=f"there is no such {what}",
+        mend=f"GET {listed_at} lists them",
+    )
+
+
 def of_error(error: DreamNetError) -> Problem:
     """Return the problem that tells one of our errors."""
     match error:

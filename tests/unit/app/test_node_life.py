@@ -22,7 +22,7 @@ from dreamnet.kernel.errors import Conflict, Unavailable
 from dreamnet.model.address import Address
 from dreamnet.model.instances import Instance, InstanceId
 from dreamnet.model.settings import load_settings
-from dreamnet.root import AGAIN_CODE, WRONG_CONFIG_CODE
+from dreamnet.root import AGAIN_CODE, COMPLAINT_VARIABLE, WRONG_CONFIG_CODE
 from dreamnet.testing.gateway import FakeGateway
 from dreamnet.testing.platform import FakeMachine, FakePlatform
 from dreamnet.web.server import bind
@@ -178,3 +178,23 @@ def test_a_file_without_permission_is_named(
     monkeypatch.setattr(DataDir, "held", denied)
     assert main() == WRONG_CONFIG_CODE
     assert "/data/node.lock: no permission" in capsys.readouterr().err
+
+
+def test_wrong_settings_are_complained_of_once_for_each_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Root tries every few seconds while somebody edits the file; its log must not fill."""
+    file = tmp_path / "dreamnet.toml"
+    monkeypatch.setattr("sys.argv", ["app", "--file", str(file)])
+    monkeypatch.setenv(COMPLAINT_VARIABLE, str(tmp_path / "complaint"))
+
+    def said(text: str) -> str:
+        file.write_text(text)
+        assert main() == WRONG_CONFIG_CODE
+        return capsys.readouterr().err
+
+    assert "first" in said("first = 1\n")
+    assert said("first = 1\n") == ""
+    assert "second" in said("second = 1\n")
+    monkeypatch.delenv(COMPLAINT_VARIABLE)
+    assert said("second = 1\n") == said("second = 1\n") != ""

@@ -244,6 +244,26 @@ def test_events_are_rows(world: World, run: Run) -> None:
     assert world.seen[-1].query == {"limit": "3"}
 
 
+@pytest.mark.parametrize(
+    ("kind", "body", "words"),
+    [
+        (
+            "action-refused",
+            {"proposal": {"verb": "restart", "target": "shop/1"}, "reason": "one is under way"},
+            "restart was not let out: one is under way",
+        ),
+        ("traffic", {"serving": ["shop-1-a", "shop-2-b"], "wanted": 2}, "2 of 2 instances serve"),
+        ("traffic", {"serving": [], "wanted": 1}, "0 of 1 instances serve"),
+        ("traffic", {"other": 1}, '{"other": 1}'),
+    ],
+)
+def test_rows_of_values_are_told_in_words(
+    world: World, run: Run, kind: str, body: dict[str, Any], words: str
+) -> None:
+    world.routes["/api/ledger"] = Reply({"rows": [{**ROW, "kind": kind, "body": body}]})
+    assert run("events").out.rstrip().endswith(f"dream-1  {words}")
+
+
 def test_events_go_on_where_the_list_ends(world: World, run: Run) -> None:
     """The stream is ended by 204, as a node does that wants no new connection."""
     world.routes["/api/ledger"] = Reply({"rows": [ROW]})

@@ -43,6 +43,19 @@ def test_a_whole_ledger_is_0(folder: Path, run: Run) -> None:
     assert run("ledger", "verify").out.startswith("whole: 3 rows")
 
 
+def test_the_newest_row_is_shown_to_be_kept_elsewhere(folder: Path, run: Run) -> None:
+    database = folder / ".dreamnet" / "dreamnet.db"
+    _fill(database, 0)
+    assert run("ledger", "verify", "--json").json["head"] is None
+    assert len(run("ledger", "verify").out.splitlines()) == 1
+    _fill(database, 3)
+    with sqlite3.connect(database) as connection:
+        [newest] = connection.execute("SELECT hash FROM ledger WHERE seq = 3").fetchone()
+    connection.close()
+    assert run("ledger", "verify", "--json").json["head"] == {"seq": 3, "hash": newest}
+    assert run("ledger", "verify").out.splitlines()[1] == f"newest row: 3  {newest}"
+
+
 def test_a_changed_row_is_1(folder: Path, run: Run) -> None:
     database = folder / ".dreamnet" / "dreamnet.db"
     _fill(database, 3)
@@ -50,7 +63,7 @@ def test_a_changed_row_is_1(folder: Path, run: Run) -> None:
         connection.execute("UPDATE ledger SET subject = 'other' WHERE seq = 2")
     connection.close()
     said = run("ledger", "verify", "--json")
-    assert (said.code, said.json["broken_at"]) == (1, 2)
+    assert (said.code, said.json["broken_at"], said.json["head"]) == (1, 2, None)
     assert "BROKEN at row 2" in run("ledger", "verify").out
 
 

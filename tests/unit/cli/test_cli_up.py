@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from dreamnet.cli.down import stop_limit_s
 from dreamnet.cli.remains import look
 from dreamnet.root import is_same_process, living_node, living_root
 
@@ -179,6 +180,25 @@ def test_a_data_directory_of_somebody_else_is_2(
         said = run("down")
     assert said.code == 2
     assert "may not be read" in said.err
+
+
+@pytest.mark.parametrize(
+    ("settings", "limit_s"),
+    [
+        ("", 60),
+        ('[services.a]\ngrace = "10s"\n', 60),
+        ('[services.a]\ngrace = "90s"\n[services.b]\ngrace = "2m"\n[services.c]\n', 160),
+        ('[services.a]\ngrace = "long"\n', 60),
+        ("services = 1\n", 60),
+        ("[services\n", 60),
+        ("[services]\na = 1\n", 60),
+    ],
+)
+def test_down_waits_longer_than_the_slowest_service(
+    tmp_path: Path, settings: str, limit_s: float
+) -> None:
+    (tmp_path / "dreamnet.toml").write_text(settings)
+    assert stop_limit_s(tmp_path / "dreamnet.toml") == limit_s
 
 
 def test_an_instance_that_is_gone_is_no_remains(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from dreamnet.cli.detect import detect
 from dreamnet.cli.init import init
 from dreamnet.cli.template import service_name
-from dreamnet.kernel.errors import Conflict
+from dreamnet.kernel.errors import Conflict, NotFound
 from dreamnet.model.settings import load_settings
 
 FASTAPI = "from fastapi import FastAPI\napp = FastAPI()\n"
@@ -132,15 +132,20 @@ SAMPLES: list[tuple[str, dict[str, str], str, str, str]] = [
         "/up",
     ),
     ("Go", {"go.mod": "module x", "main.go": 'h("/health")'}, "go run .", "", "/health"),
-    ("pages", {"index.html": "hello"}, "python3 -m http.server --bind 127.0.0.1 $PORT", "", "/"),
     (
-        "built pages",
-        {"dist/index.html": "hello"},
+        "pages",
+        {"www/index.html": "hello", "public/style.css": ""},
+        "python3 -m http.server --bind 127.0.0.1 --directory www $PORT",
+        "",
+        "/",
+    ),
+    (
+        "built pages, and what they were built from",
+        {"dist/index.html": "hello", "index.html": "<script src=main.ts>"},
         "python3 -m http.server --bind 127.0.0.1 --directory dist $PORT",
         "",
         "/",
     ),
-    ("nothing", {}, "python3 -m http.server --bind 127.0.0.1 $PORT", "", "/"),
     (
         "our own health",
         {"shop.py": FASTAPI + "from dreamnet.health import Health\n", ".venv/bin/uvicorn": PROGRAM},
@@ -196,8 +201,31 @@ def test_the_file_of_a_sample_app_says_how_to_run_it_and_loads(
     assert written["health"] == {k: v for k, v in (("live", live), ("ready", ready)) if v}
 
 
+@pytest.mark.parametrize("flags", [(), ("--dry-run",)])
+@pytest.mark.parametrize(
+    ("file", "mend"), [("index.html", "move the pages into public/"), ("notes.txt", "Procfile")]
+)
+def test_a_folder_is_never_served_with_settings_and_secrets_in_it(
+    folder: Path, file: str, mend: str, flags: tuple[str, ...]
+) -> None:
+    make(folder / file, "hello")
+    with pytest.raises(NotFound, match=mend):
+        run(*flags)
+    assert not (folder / "dreamnet.toml").exists()
+
+
+def test_pages_that_are_a_link_to_their_parent_are_not_served(folder: Path) -> None:
+    make(folder / "index.html", "hello")
+    (folder / "public").symlink_to(".")
+    (folder / "www").symlink_to("..")
+    make(folder.parent / "index.html", "hello")
+    with pytest.raises(NotFound):
+        run()
+
+
 def test_every_setting_that_is_shown_as_a_comment_loads_too(folder: Path) -> None:
     make(folder / ".env", "A=1\n")
+    make(folder / "Procfile", "web: sh serve\n")
     run()
     file = folder / "dreamnet.toml"
     text = re.sub(r"^# (\w+ = .*|\[.*\])$", r"\1", file.read_text(), flags=re.MULTILINE)
@@ -209,18 +237,20 @@ def test_every_setting_that_is_shown_as_a_comment_loads_too(folder: Path) -> Non
 
 def test_a_file_that_is_there_is_kept(folder: Path) -> None:
     make(folder / "dreamnet.toml", "mine")
+    make(folder / "Procfile", "web: sh serve\n")
     with pytest.raises(Conflict, match="--force"):
         run()
     assert (folder / "dreamnet.toml").read_text() == "mine"
     assert run("--force").exit_code == 0
     assert load_settings(folder / "dreamnet.toml").services
-    assert [one.name for one in folder.iterdir()] == ["dreamnet.toml"]
+    assert {one.name for one in folder.iterdir()} == {"Procfile", "dreamnet.toml"}
 
 
 def test_a_dry_run_shows_the_file_and_writes_nothing(folder: Path) -> None:
+    make(folder / "Procfile", "web: sh serve\n")
     result = run("--dry-run")
     assert tomllib.loads(result.output)["services"]["my-shop"]["run"]
-    assert not list(folder.iterdir())
+    assert [one.name for one in folder.iterdir()] == ["Procfile"]
 
 
 def test_json_says_what_was_found(folder: Path) -> None:
@@ -263,4 +293,5 @@ def test_strange_files_are_passed_over(tmp_path: Path) -> None:
     (tmp_path / "binary.py").write_bytes(b"\xff\x00FastAPI")
     make(tmp_path / "package.json", '["scripts"]')
     (tmp_path / "loop").symlink_to(tmp_path)
+    make(tmp_path / "public" / "index.html", "hello")
     assert detect(tmp_path).kind == "a folder of files"

@@ -14,18 +14,18 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from dreamnet.drivers.platforms import identity
-from dreamnet.drivers.platforms.deaths import Deaths, PidfdDeaths, PollingDeaths, best_deaths
-from dreamnet.drivers.platforms.identity import (
+from dreamnet.drivers.platforms.ports import Ports
+from dreamnet.drivers.platforms.sessions import send
+from dreamnet.kernel import processes
+from dreamnet.kernel.deaths import Deaths, PidfdDeaths, PollingDeaths, best_deaths
+from dreamnet.kernel.processes import (
     Identity,
     identify,
     parse_stat,
     read_stat,
+    reap_exactly,
     stat_without_proc,
 )
-from dreamnet.drivers.platforms.life import reap
-from dreamnet.drivers.platforms.ports import Ports
-from dreamnet.drivers.platforms.sessions import send
 
 
 @pytest.fixture
@@ -68,9 +68,9 @@ def test_a_zombie_is_dead_and_reaped_only_when_it_is_meant(
     os.kill(sleeper.pid, signal.SIGKILL)
     os.waitid(os.P_PID, sleeper.pid, os.WEXITED | os.WNOWAIT)
     assert not known.is_alive()
-    reap(replace(known, start_ticks=known.start_ticks + 1))
+    reap_exactly(replace(known, start_ticks=known.start_ticks + 1))
     assert read_stat(sleeper.pid) is not None
-    reap(known)
+    reap_exactly(known)
     assert read_stat(sleeper.pid) is None
     sleeper.returncode = 0  # reaped above
 
@@ -91,7 +91,7 @@ def test_the_portable_look_agrees(
     assert here is not None
     assert portable is not None
     assert replace(portable, start_ticks=here.start_ticks, state=here.state) == here
-    monkeypatch.setattr(identity, "HAS_PROC", False)
+    monkeypatch.setattr(processes, "HAS_PROC", False)
     known = identity_of(sleeper.pid)
     assert known.is_alive()
     sleeper.kill()

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from platform_stage import GRACE, LIMIT_S, Stage, kill, living, parent_of, pids, staged, until
 
-from dreamnet.drivers.platforms.identity import read_stat
+from dreamnet.kernel.processes import read_stat
 from dreamnet.model.instances import Exit, Instance, InstanceState
 
 _SET_UP = "import os, signal, time, sys, subprocess as s\n"

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from dreamnet.model.services import Probe
 from dreamnet.senses.schedule import SHORTEST_S, Schedule
@@ -17,6 +18,13 @@ NO_START = timedelta(0)
 
 def probe(**more: object) -> Probe:
     return Probe.model_validate({"interval": "1s", "timeout": "500ms", "jitter": 0, **more})
+
+
+@pytest.mark.parametrize("key", ["interval", "timeout"])
+@pytest.mark.parametrize("value", [timedelta(0), timedelta(seconds=-1)])
+def test_a_probe_without_time_is_refused(key: str, value: timedelta) -> None:
+    with pytest.raises(ValidationError, match="greater than"):
+        probe(**{key: value})
 
 
 def schedule(asked: Probe, start_period: timedelta = NO_START) -> Schedule:
@@ -121,7 +129,7 @@ def test_the_first_questions_are_spread() -> None:
 
 
 @given(
-    interval_ms=st.integers(0, 100_000),
+    interval_ms=st.integers(1, 100_000),
     jitter=st.floats(0, 0.5),
     failures=st.integers(1, 5),
     start_s=st.integers(0, 60),

@@ -61,3 +61,13 @@ def test_programs_are_found_as_the_platform_will(tmp_path: Path) -> None:
 def test_addresses_that_collide(one: str, other: str, collide: bool) -> None:
     assert parse_address(one).collides_with(parse_address(other)) is collide
     assert parse_address(other).collides_with(parse_address(one)) is collide
+
+
+@pytest.mark.parametrize("text", ["", "8080", "host:", ":8080", "host:0", "host:99999", "host:x"])
+def test_a_wrong_address_says_the_form(text: str) -> None:
+    with pytest.raises(ValueError, match=r"host:port|1 to 65535"):
+        parse_address(text)
+
+
+def test_an_address_may_be_ipv6() -> None:
+    assert str(parse_address("[::1]:8080")) == "[::1]:8080"

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from dreamnet.model.complaints import field_names, toml_value
 from dreamnet.model.policy import OfficePolicy
+from dreamnet.model.sections import NodeSettings
 from dreamnet.model.services import LogLimits, Replicas, Route
 from dreamnet.model.settings import SECTIONS, SERVICES, Settings
 from dreamnet.model.written import (
@@ -63,3 +64,8 @@ def test_every_setting_has_a_reason() -> None:
 
 def test_the_reference_covers_every_table_of_the_settings() -> None:
     assert {*SECTIONS, SERVICES} == set(Settings.model_fields) - {"file"}
+
+
+def test_a_shared_database_promises_no_second_node() -> None:
+    for words in (documented("`[node]`")["store"], NodeSettings.model_fields["store"].description):
+        assert "one node works on one database" in (words or "")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import aiohttp
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from dreamnet.drivers.gateway.layout import Address
 from dreamnet.kernel.errors import Unavailable
+from dreamnet.model.address import Address
 
 _ANSWER_LIMIT_S = 2.0
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dreamnet.drivers.gateway.layout import Address, Layout
+from dreamnet.drivers.gateway.layout import Layout
 from dreamnet.drivers.gateway.resources import Resource, socket_address
+from dreamnet.model.address import Address
 from dreamnet.model.routes import Backend, Endpoint, EndpointHealth
 
 
@@ -21,7 +22,7 @@ def load_assignment(backend: Backend, layout: Layout) -> Resource:
 
 
 def _instance(endpoint: Endpoint) -> Resource:
-    address = Address(endpoint.host, endpoint.port)
+    address = Address(host=endpoint.host, port=endpoint.port)
     good = endpoint.health is EndpointHealth.HEALTHY
     return {
         "endpoint": {"address": socket_address(address)},

@@ -14,18 +14,26 @@ from pydantic import ValidationError
 
 from dreamnet.drivers.gateway.admin import Admin, Host
 from dreamnet.drivers.gateway.base import Part
-from dreamnet.drivers.gateway.files import locked, read_text, write_whole
+from dreamnet.drivers.gateway.files import locked, read_text
 from dreamnet.drivers.gateway.gate import Gate
-from dreamnet.drivers.gateway.layout import Address, Layout
+from dreamnet.drivers.gateway.layout import Layout
 from dreamnet.drivers.gateway.listeners import STATISTICS, boot, listener_name
 from dreamnet.drivers.gateway.parts import Parts
-from dreamnet.drivers.gateway.ports import free_address, is_free, remember, remembered, require_free
+from dreamnet.drivers.gateway.ports import (
+    can_listen,
+    free_address,
+    remember,
+    remembered,
+    require_free,
+)
 from dreamnet.drivers.gateway.pusher import Pusher
 from dreamnet.drivers.gateway.room_client import RoomCounters, room_counters
 from dreamnet.drivers.gateway.snapshot import Snapshot, snapshot
 from dreamnet.kernel.clock import Clock
 from dreamnet.kernel.errors import Unavailable
+from dreamnet.kernel.files import write_whole
 from dreamnet.kernel.tasks import Tasks, Wake
+from dreamnet.model.address import parse_address
 from dreamnet.model.instances import Exit
 from dreamnet.model.routes import Applied, EndpointSample, GatewaySample, RouteTable, Waiting
 from dreamnet.model.services import ServiceName
@@ -55,7 +63,7 @@ class EnvoyGateway:
         self._use(
             Layout(
                 folder=self._folder,
-                listen=Address.parse(listen),
+                listen=parse_address(listen),
                 admin=remembered(ports, "admin") or free_address(),
                 room=remembered(ports, "room") or free_address(),
                 hold=hold,
@@ -167,9 +175,9 @@ class EnvoyGateway:
     async def _choose_ports(self, *, envoy: bool, room: bool) -> None:
         """Keep the ports of what runs; replace those that somebody else took meanwhile."""
         layout = self._layout
-        if not envoy and not is_free(layout.admin):
+        if not envoy and not can_listen(layout.admin):
             layout = replace(layout, admin=free_address())
-        if not room and not is_free(layout.room):
+        if not room and not can_listen(layout.room):
             layout = replace(layout, room=free_address())
         if layout != self._layout:
             await self._parts.close(stop=False)

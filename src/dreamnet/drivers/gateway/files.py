@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, readable by their owner only."""
+"""What the gateway asks of its folder: documents read with care, logs kept small, one lock."""
 
 from __future__ import annotations
 
@@ -10,16 +10,10 @@ import os
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
+from dreamnet.kernel.files import open_private
+
 LARGEST_LOG_BYTES = 10_000_000
 _LOCK_POLL_S = 0.02
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Replace `path` by rename; whoever watches it never sees a part."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(_private(temporary), "w", encoding="utf-8") as file:
-        file.write(text)
-    temporary.replace(path)
 
 
 def read_text(path: Path) -> str | None:
@@ -48,7 +42,7 @@ def rotate_when_large(path: Path) -> None:
 @contextlib.asynccontextmanager
 async def locked(path: Path) -> AsyncGenerator[None]:
     """Let one process at a time start something here; waits without a limit."""
-    with os.fdopen(_private(path), "w", encoding="utf-8") as file:
+    with os.fdopen(open_private(path), "w", encoding="utf-8") as file:
         while True:  # a blocking wait would stop the event loop
             if _take(file.fileno()):
                 break
@@ -62,7 +56,3 @@ def _take(handle: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _private(path: Path) -> int:
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from dreamnet.drivers.gateway.admin import Admin, Host
-from dreamnet.drivers.gateway.files import write_whole
 from dreamnet.drivers.gateway.layout import Layout
 from dreamnet.drivers.gateway.room_state import (
     PassedEndpoint,
@@ -15,6 +14,7 @@ from dreamnet.drivers.gateway.room_state import (
     room_state,
     wanted_endpoints,
 )
+from dreamnet.kernel.files import write_whole
 from dreamnet.model.routes import RouteTable
 
 GATE_LIMIT = timedelta(seconds=2)

@@ -6,27 +6,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from dreamnet.model.address import Address
+
 LOOPBACK = "127.0.0.1"
-
-
-@dataclass(frozen=True)
-class Address:
-    """A host and a port to listen on or to dial."""
-
-    host: str
-    port: int
-
-    @classmethod
-    def parse(cls, text: str) -> Address:
-        """Return what `host:port` says; ValueError with the form otherwise."""
-        host, found, port = text.rpartition(":")
-        if not found or not host or not port.isdigit() or not 0 < int(port) < 65536:
-            raise ValueError('an address is "host:port", such as "127.0.0.1:8080"')
-        return cls(host.strip("[]"), int(port))
-
-    def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
 
 
 @dataclass(frozen=True)

@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import json
-import socket
 from pathlib import Path
 from typing import cast
 
-from dreamnet.drivers.gateway.files import read_json, write_whole
-from dreamnet.drivers.gateway.layout import LOOPBACK, Address
+from dreamnet.drivers.gateway.files import read_json
+from dreamnet.drivers.gateway.layout import LOOPBACK
 from dreamnet.kernel.errors import Conflict
+from dreamnet.kernel.files import write_whole
+from dreamnet.kernel.ports import free_port, is_free
+from dreamnet.model.address import Address
 
 
-def is_free(address: Address) -> bool:
-    """Tell whether nobody listens there; unlike Envoy this never shares a port."""
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((address.host, address.port))
-            probe.listen(1)
-        except OSError:
-            return False
-    return True
+def can_listen(address: Address) -> bool:
+    """Tell whether nobody listens there and we may; unlike Envoy this never shares a port."""
+    try:
+        return is_free(address.host, address.port)
+    except OSError:
+        return False
 
 
 def require_free(address: Address) -> None:
     """Raise `Conflict` when somebody listens there."""
-    if not is_free(address):
+    if not can_listen(address):
         raise Conflict.of(
             f"the gateway cannot listen on {address}: the port is taken or not allowed",
             where="gateway.listen",
@@ -37,16 +34,14 @@ def require_free(address: Address) -> None:
 
 def free_address() -> Address:
     """Return a loopback address nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return Address(LOOPBACK, probe.getsockname()[1])
+    return Address(host=LOOPBACK, port=free_port(LOOPBACK))
 
 
 def remembered(path: Path, name: str) -> Address | None:
     """Return the port an earlier node chose for `name`."""
     document = read_json(path)
     port = cast("dict[str, object]", document).get(name) if isinstance(document, dict) else None
-    return Address(LOOPBACK, port) if isinstance(port, int) and 0 < port < 65536 else None
+    return Address(host=LOOPBACK, port=port) if isinstance(port, int) and 0 < port < 65536 else None
 
 
 def remember(path: Path, **addresses: Address) -> None:

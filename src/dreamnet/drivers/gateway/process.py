@@ -13,15 +13,10 @@ from pathlib import Path
 from typing import cast
 
 from dreamnet.drivers.gateway.base import Part
-from dreamnet.drivers.gateway.files import read_json, rotate_when_large, write_whole
-from dreamnet.kernel.processes import (
-    Identity,
-    command_line,
-    is_alive,
-    reap,
-    signal_process,
-    wait_exit,
-)
+from dreamnet.drivers.gateway.files import read_json, rotate_when_large
+from dreamnet.kernel.deaths import wait_exit
+from dreamnet.kernel.files import write_whole
+from dreamnet.kernel.processes import Identity, command_line, reap, signal_process
 from dreamnet.model.instances import Exit
 
 
@@ -52,13 +47,16 @@ class Detached:
 
     @property
     def runs(self) -> bool:
-        """Tell whether it is alive."""
-        return self._identity is not None and is_alive(self._identity)
+        """Tell whether it is alive; a look that fails (no file handles left) tells of no death."""
+        try:
+            return self._identity is not None and self._identity.is_alive()
+        except OSError:
+            return True
 
     def adopt(self) -> bool:
         """Take over the process an earlier node left; false when it is gone or another one."""
         known = _read_identity(self._command.identity_file)
-        if known is None or not is_alive(known):
+        if known is None or not known.is_alive():
             return False
         if self._command.mark not in command_line(known.pid):
             return False

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from dreamnet.drivers.gateway.admin import Admin
-from dreamnet.drivers.gateway.files import read_text, write_whole
+from dreamnet.drivers.gateway.files import read_text
 from dreamnet.drivers.gateway.layout import Layout
 from dreamnet.drivers.gateway.snapshot import ResourceFile, Snapshot, statistics_prefix
+from dreamnet.kernel.files import write_whole
 
 _LIMIT_S = 2.0
 _POLL_S = 0.004

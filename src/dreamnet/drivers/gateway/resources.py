@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from dreamnet.drivers.gateway.layout import Address
+from dreamnet.model.address import Address
 
 Resource = dict[str, object]
 

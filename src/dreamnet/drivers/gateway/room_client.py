@@ -5,8 +5,8 @@ from __future__ import annotations
 import aiohttp
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from dreamnet.drivers.gateway.layout import Address
 from dreamnet.kernel.errors import Unavailable
+from dreamnet.model.address import Address
 
 _ANSWER_LIMIT_S = 1.0
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from dreamnet.drivers.platforms.durable import sync_folder, write_durably
 from dreamnet.kernel.errors import Corrupt
+from dreamnet.kernel.files import sync_folder, write_whole
 from dreamnet.model.instances import Exit, Instance, InstanceId, InstanceState
 from dreamnet.model.record import Record
 from dreamnet.model.services import LogLimits, ServiceName, Slot
@@ -64,7 +64,7 @@ class InstanceFolder:
     def create(self, intent: Intent) -> None:
         """Record the intent; FileExistsError when the instance already has a folder."""
         self.path.mkdir(mode=0o700)
-        write_durably(self._intent, intent.model_dump_json())
+        write_whole(self._intent, intent.model_dump_json(), durable=True)
         sync_folder(self.path.parent)
 
     def open_run(self) -> None:
@@ -103,7 +103,7 @@ class InstanceFolder:
     def mark_stopping(self) -> None:
         """Record that its end is expected."""
         if not self._stopping.exists():
-            write_durably(self._stopping, "")
+            write_whole(self._stopping, "", durable=True)
 
     def is_stopping(self) -> bool:
         """Return whether its end is expected."""
@@ -111,7 +111,7 @@ class InstanceFolder:
 
     def write_end(self, end: Exit) -> None:
         """Record how it ended and that nothing of it is left."""
-        write_durably(self._ended, end.model_dump_json())
+        write_whole(self._ended, end.model_dump_json(), durable=True)
 
     def end(self) -> Exit | None:
         """Return how it ended; None while it may still run. Corrupt when it cannot be read."""

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from dreamnet.drivers.platforms.command import CannotRun
-from dreamnet.drivers.platforms.deaths import Deaths
 from dreamnet.drivers.platforms.folders import InstanceFolder
-from dreamnet.drivers.platforms.identity import Identity, read_stat
 from dreamnet.drivers.platforms.logfile import LogFile
 from dreamnet.drivers.platforms.sessions import Session, bearers, send
 from dreamnet.drivers.platforms.wrapper import Launch, Recorded, launch, read_exit, read_pid
 from dreamnet.kernel.clock import Clock
+from dreamnet.kernel.deaths import Deaths
 from dreamnet.kernel.errors import Unavailable
 from dreamnet.kernel.log import logger
+from dreamnet.kernel.processes import reap, reap_exactly
 from dreamnet.model.instances import Exit, Instance, InstanceState, Usage
 
 _PID_LIMIT_S = 10.0
@@ -90,7 +90,7 @@ class Life:
         loop = asyncio.get_running_loop()
         until, pause, has_ended = loop.time() + _PID_LIMIT_S, 0.001, False
         while True:
-            has_ended = has_ended or _reap_child(wrapper)
+            has_ended = has_ended or reap(wrapper) is not None
             recorded = read_pid(self.folder.run, self.instance.boot_id)
             if recorded is not None:
                 return recorded
@@ -173,7 +173,7 @@ class Life:
     def reap_wrapper(self) -> None:
         """Reap a wrapper that was killed while its application lives."""
         if self._session is not None and self._session.recorded.wrapper is not None:
-            reap(self._session.recorded.wrapper)
+            reap_exactly(self._session.recorded.wrapper)
 
     # -- how it ends
 
@@ -272,7 +272,7 @@ class Life:
 
     async def _end_wrapper(self, session: Session) -> None:
         wrapper = session.recorded.wrapper
-        reap(session.recorded.application)
+        reap_exactly(session.recorded.application)
         if wrapper is None:
             return
         loop = asyncio.get_running_loop()
@@ -281,7 +281,7 @@ class Life:
             if loop.time() > until:
                 send(wrapper, signal.SIGKILL)
             await asyncio.sleep(_LOOK_S / 4)
-        reap(wrapper)
+        reap_exactly(wrapper)
 
 
 async def _happens(event: asyncio.Event, limit_s: float) -> bool:
@@ -291,17 +291,3 @@ async def _happens(event: asyncio.Event, limit_s: float) -> bool:
     except TimeoutError:
         return event.is_set()
     return True
-
-
-def reap(process: Identity) -> None:
-    """Reap exactly this process if it is a dead child of ours; anything else is left alone."""
-    stat = read_stat(process.pid)
-    if stat is not None and stat.is_dead and stat.start_ticks == process.start_ticks:
-        _reap_child(process.pid)
-
-
-def _reap_child(pid: int) -> bool:
-    try:
-        return os.waitpid(pid, os.WNOHANG)[0] == pid
-    except ChildProcessError:
-        return False

@@ -49,6 +49,7 @@ def _range() -> tuple[int, int]:
 
 
 def _is_free(port: int) -> bool:
+    """Stricter than kernel/ports: an application may bind without SO_REUSEADDR."""
     with socket.socket() as probe:
         try:
             probe.bind((LOOPBACK, port))

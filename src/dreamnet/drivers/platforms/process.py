@@ -12,20 +12,20 @@ from pathlib import Path
 from dreamnet.drivers.platforms.base import Start
 from dreamnet.drivers.platforms.changes import Changes, Subscription
 from dreamnet.drivers.platforms.command import CannotRun, resolve_command
-from dreamnet.drivers.platforms.deaths import Deaths, best_deaths
-from dreamnet.drivers.platforms.durable import write_durably
 from dreamnet.drivers.platforms.flights import Flights
 from dreamnet.drivers.platforms.folders import InstanceFolder, Intent
-from dreamnet.drivers.platforms.identity import current_boot_id
 from dreamnet.drivers.platforms.life import Around, Life
 from dreamnet.drivers.platforms.logfile import LineCutter, LogFile
 from dreamnet.drivers.platforms.logfolder import LogFolder
 from dreamnet.drivers.platforms.ports import LOOPBACK, Ports
 from dreamnet.drivers.platforms.sessions import MARK
 from dreamnet.kernel.clock import Clock
+from dreamnet.kernel.deaths import Deaths, best_deaths
 from dreamnet.kernel.errors import Complaint, Corrupt, NotFound, Unavailable
+from dreamnet.kernel.files import write_whole
 from dreamnet.kernel.ids import fresh_id
 from dreamnet.kernel.log import logger
+from dreamnet.kernel.processes import current_boot_id
 from dreamnet.kernel.tasks import Tasks
 from dreamnet.model.instances import Instance, InstanceId, InstanceState, Usage
 from dreamnet.model.services import LogLimits
@@ -236,7 +236,7 @@ def _instance_id(start: Start, key: str, salt: str) -> InstanceId:
 def _salt(file: Path) -> str:
     """Return what makes the ids of this folder differ from those of any other on this machine."""
     if not file.exists():
-        write_durably(file, fresh_id("salt"))
+        write_whole(file, fresh_id("salt"), durable=True)
     return file.read_text()
 
 

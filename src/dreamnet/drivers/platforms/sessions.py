@@ -9,8 +9,15 @@ from dataclasses import dataclass
 
 import psutil
 
-from dreamnet.drivers.platforms.identity import HAS_PROC, PROC, Identity, identify, read_stat
 from dreamnet.drivers.platforms.wrapper import Recorded
+from dreamnet.kernel.processes import (
+    HAS_PROC,
+    PROC,
+    Identity,
+    identify,
+    read_stat,
+    signal_process,
+)
 from dreamnet.model.instances import InstanceId, Usage
 
 MARK = "DREAMNET_INSTANCE"
@@ -88,32 +95,11 @@ class Session:
 
 
 def send(process: Identity, number: signal.Signals) -> bool:
-    """Signal exactly this process, never a later one with its pid; false when it is gone."""
+    """Signal exactly this process; false when it is gone, or the system refuses."""
     try:
-        if not hasattr(os, "pidfd_open"):
-            return _send_plainly(process, number)
-        handle = os.pidfd_open(process.pid)
-    except OSError:
-        return _send_plainly(process, number)
-    try:
-        if not process.is_alive():
-            return False
-        signal.pidfd_send_signal(handle, number)
+        return signal_process(process, number)
     except OSError:
         return False
-    finally:
-        os.close(handle)
-    return True
-
-
-def _send_plainly(process: Identity, number: signal.Signals) -> bool:
-    if not process.is_alive():
-        return False
-    try:
-        os.kill(process.pid, number)
-    except OSError:
-        return False
-    return True
 
 
 def _signal_group(group: int, number: signal.Signals) -> None:

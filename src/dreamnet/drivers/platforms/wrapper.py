@@ -7,7 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from dreamnet.drivers.platforms.identity import (
+from dreamnet.kernel.processes import (
     HAS_PROC,
     Identity,
     Stat,

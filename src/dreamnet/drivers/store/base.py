@@ -29,12 +29,24 @@ class LedgerRow:
 
 
 @dataclass(frozen=True)
+class LedgerHead:
+    """The newest row; kept elsewhere, it proves later that the whole chain was not rewritten."""
+
+    seq: int
+    hash: str
+
+
+@dataclass(frozen=True)
 class LedgerCheck:
-    """What a verification found: rows read, and the first that breaks the chain (None: whole)."""
+    """What a verification found: rows read, and the first that breaks the chain (None: whole).
+
+    `head` is the newest row of a whole chain, also when it is pruned; None before the first row.
+    """
 
     rows: int
     broken_at: int | None
     why: str = ""
+    head: LedgerHead | None = None
 
 
 @dataclass(frozen=True)

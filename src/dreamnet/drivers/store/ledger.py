@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
-from dreamnet.drivers.store.base import LedgerCheck, LedgerRow
+from dreamnet.drivers.store.base import LedgerCheck, LedgerHead, LedgerRow
 from dreamnet.drivers.store.codec import canonical, clean, to_micros
 from dreamnet.drivers.store.tables import ledger as table
 from dreamnet.drivers.store.tables import ledger_head as head_table
@@ -125,7 +125,7 @@ class LedgerDrawer:
             return LedgerCheck(read, min(seq, head.seq) + 1, f"the head says {head.seq} rows")
         if last != head.hash:
             return LedgerCheck(read, seq, "the last row is not the one the head names")
-        return LedgerCheck(read, None)
+        return LedgerCheck(read, None, head=LedgerHead(seq, last) if seq else None)
 
     def prune(self, before: datetime) -> int:
         """Delete the rows before the first that is not older than `before`; anchor the rest."""

@@ -5,7 +5,7 @@ from starlette.responses import Response
 
 from dreamnet.model.actions import ActionId
 from dreamnet.web.face import AnyFace, Face, Limit, Node, answer
-from dreamnet.web.problems import Problem
+from dreamnet.web.problems import no_such
 from dreamnet.web.replies import Ask, Key, Replies, Reply
 from dreamnet.web.restart import restart_if_let_out
 from dreamnet.web.views import action_view
@@ -25,8 +25,7 @@ async def get_action(action: str, node: Node) -> Response:
     """Return one action; `done` tells whether its outcome is known."""
     found = await node.store.read(lambda tx: tx.actions.get(ActionId(action)))
     if found is None:
-        mend = "GET /api/actions lists them"
-        raise Problem(404, "unknown-action", "there is no such action", mend=mend)
+        raise no_such("action", listed_at="/api/actions")
     return answer(action_view(found))
 
 

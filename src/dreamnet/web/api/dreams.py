@@ -6,7 +6,7 @@ from starlette.responses import Response
 from dreamnet.drivers.store.base import Tx
 from dreamnet.model.cases import Case, CaseId, CaseKind
 from dreamnet.web.face import Limit, Node, answer
-from dreamnet.web.problems import Problem
+from dreamnet.web.problems import no_such
 from dreamnet.web.views import View, dream_view, whole_dream_view
 
 MOST_MESSAGES = 200
@@ -45,6 +45,5 @@ async def get_dream(dream: str, node: Node) -> Response:
 
     found = await node.store.read(find)
     if found is None:
-        mend = "GET /api/dreams lists them"
-        raise Problem(404, "unknown-dream", "there is no such dream", mend=mend)
+        raise no_such("dream", listed_at="/api/dreams")
     return answer(found)

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from dreamnet.model.messages import MessageId
 from dreamnet.web.face import Limit, Node, answer
-from dreamnet.web.problems import Problem
+from dreamnet.web.problems import no_such
 from dreamnet.web.views import message_view
 
 router = APIRouter(prefix="/api/messages", tags=["messages"])
@@ -29,6 +29,5 @@ async def get_message(message: str, node: Node) -> Response:
     """Return one message; `done` tells whether it arrived (or is a dead letter)."""
     found = await node.store.read(lambda tx: tx.messages.get(MessageId(message)))
     if found is None:
-        mend = "GET /api/messages lists them"
-        raise Problem(404, "unknown-message", "there is no such message", mend=mend)
+        raise no_such("message", listed_at="/api/messages")
     return answer(message_view(found))

@@ -11,22 +11,22 @@ from dataclasses import replace
 import pytest
 
 from dreamnet.kernel import processes
+from dreamnet.kernel.deaths import wait_exit, watch_exit
 from dreamnet.kernel.processes import (
     ExitStatus,
     Identity,
     command_line,
-    is_alive,
     reap,
     signal_process,
-    wait_exit,
 )
 
 
 @pytest.fixture(params=["proc", "portable"])
 def _system(request, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "portable":
-        monkeypatch.setattr(processes, "_has_proc", lambda: False)
-        monkeypatch.setattr(processes, "_pidfd", lambda _: None)
+        processes.current_boot_id()  # asked once a process, as always: the one of this machine
+        monkeypatch.setattr(processes, "HAS_PROC", False)
+        monkeypatch.delattr("os.pidfd_open", raising=False)
 
 
 @pytest.fixture
@@ -45,16 +45,16 @@ def identity_of(child: subprocess.Popen) -> Identity:
 
 def test_a_living_process_is_alive_and_a_namesake_is_not(child):
     known = identity_of(child)
-    assert is_alive(known)
-    assert not is_alive(replace(known, start_ticks=known.start_ticks + 1))
-    assert not is_alive(replace(known, boot_id="another boot"))
+    assert known.is_alive()
+    assert not replace(known, start_ticks=known.start_ticks + 1).is_alive()
+    assert not replace(known, boot_id="another boot").is_alive()
     assert command_line(child.pid)[-1] == "import time; time.sleep(60)"
 
 
 def test_a_namesake_is_never_signalled(child):
     known = identity_of(child)
     assert not signal_process(replace(known, start_ticks=1), signal.SIGKILL)
-    assert is_alive(known)
+    assert known.is_alive()
     assert signal_process(known, signal.SIGKILL)
 
 
@@ -66,7 +66,7 @@ async def test_a_death_is_noticed_at_once_and_a_zombie_is_dead(child):
     assert signal_process(known, signal.SIGKILL)
     async with asyncio.timeout(1):
         await watching
-    assert not is_alive(known)
+    assert not known.is_alive()
     assert not signal_process(known, signal.SIGTERM)
     async with asyncio.timeout(1):
         await wait_exit(known)
@@ -85,9 +85,27 @@ async def test_an_ended_child_leaves_its_status():
 
 async def test_watching_can_be_stopped(child):
     calls: list[int] = []
-    stop = processes.watch_exit(identity_of(child), lambda: calls.append(1))
+    stop = watch_exit(identity_of(child), lambda: calls.append(1))
     stop()
     child.kill()
     child.wait()
     await asyncio.sleep(0.1)
     assert not calls
+
+
+async def test_a_look_that_fails_tells_of_no_death(child, monkeypatch: pytest.MonkeyPatch):
+    known = identity_of(child)
+
+    def exhausted(pid: int) -> None:
+        raise OSError(24, "Too many open files", pid)
+
+    with monkeypatch.context() as without_handles:
+        without_handles.setattr(processes, "read_stat", exhausted)
+        watching = asyncio.get_running_loop().create_task(wait_exit(known))
+        await asyncio.sleep(0.1)
+        assert not watching.done()
+        with pytest.raises(OSError, match="Too many"):
+            signal_process(known, signal.SIGKILL)
+    child.kill()
+    async with asyncio.timeout(1):
+        await watching
