@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 from place import place
+
 from postgres import postgres_database, postgres_server, postgres_url
 
 __all__ = ["postgres_database", "postgres_server", "postgres_url"]
