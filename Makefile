@@ -11,7 +11,7 @@ COMPILE := $(RUN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--no-emit-index-url --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
 .PHONY: help setup setup-node demo test gates lint types imports sizes licences dependencies \
-	pytest domain chaos bench lock wheel tree format clean
+	pytest domain chaos deep bench lock wheel tree format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -61,8 +61,11 @@ pytest: setup ## the tests, with coverage by branch: make pytest ARGS="-k reef"
 domain: setup ## the domain is covered whole, by branch (uses the last `make pytest`)
 	$(RUN)/coverage report --include='src/dreamnet/domain/*' --fail-under=100 --show-missing
 
-chaos: setup ## long: every test, the slow ones too, with many more examples of each property
-	$(RUN)/python -m pytest -m "slow or not slow" --hypothesis-profile=deep --timeout=3600 $(ARGS)
+chaos: setup ## long: kill -9 again and again: DREAMNET_CHAOS_SEED=1 DREAMNET_CHAOS_ROUNDS=200 make chaos
+	$(RUN)/python -m pytest -m "slow or not slow" --timeout=3600 -rP tests/chaos $(ARGS)
+
+deep: setup ## longest: every test with thousands of examples of each property
+	$(RUN)/python -m pytest -m "slow or not slow" --hypothesis-profile=deep --timeout=7200 $(ARGS)
 
 bench: setup ## measure, and write the figures to docs/evidence
 	$(RUN)/python -m bench $(ARGS)
