@@ -76,6 +76,10 @@ def test_a_lost_root_is_taken_over_by_the_next_up(here: Place) -> None:
     assert root is not None
     root.kill()
     root.wait(10)
+    here.until(lambda: "nobody starts this node again" in str(here.ask("/api/status")))
+    refused = here.dreamnet("restart", "dreamnet")
+    assert refused.returncode == 1
+    assert "dreamnet up" in refused.stderr
     done = here.dreamnet("up", "--detach")
     assert done.returncode == 0, done.stderr
     assert here.node_pid() == node

@@ -35,6 +35,7 @@ from dreamnet.kernel.metrics import Metrics
 from dreamnet.model.actions import Agent
 from dreamnet.model.services import ServiceSpec
 from dreamnet.model.settings import Settings
+from dreamnet.root import living_root
 from dreamnet.senses.probes import Prober
 from dreamnet.senses.telemetry import Telemetry
 from dreamnet.web.handles import Handles
@@ -102,7 +103,8 @@ def assemble(settings: Settings, data: DataDir, restart_node: Callable[[], None]
     relaybot = RelayBot(base.store, base.clock, data.owner())
     desk = _desk(base, settings, data, relaybot)
     keepers = _keepers(base, settings, desk, relaybot)
-    health = node_health(base.store, base.world, data.path)
+    watched = partial(is_watched, data.path)
+    health = node_health(base.store, base.world, data.path, watched)
     telemetry = Telemetry(base.gateway, base.bus.publish, base.clock)
     handles = Handles(
         settings=settings,
@@ -118,6 +120,7 @@ def assemble(settings: Settings, data: DataDir, restart_node: Callable[[], None]
         version=__version__,
         restart_node=restart_node,
         sample=lambda: telemetry.latest,
+        watched=watched,
     )
     return Node(
         settings=settings,
@@ -133,6 +136,11 @@ def assemble(settings: Settings, data: DataDir, restart_node: Callable[[], None]
         health=health,
         handles=handles,
     )
+
+
+def is_watched(data_dir: Path) -> bool:
+    """Return whether a root lives that starts the node again."""
+    return living_root(data_dir) is not None
 
 
 def _base(settings: Settings, data: DataDir) -> Base:

@@ -71,6 +71,12 @@ class DataDir:
             probe = self.path / f".write-{os.getpid()}"
             probe.touch()
             probe.unlink()
+        except (FileExistsError, NotADirectoryError) as error:
+            raise UserError.of(
+                "the data directory is a file",
+                where=str(self.path),
+                mend="set another [node] data_dir",
+            ) from error
         except OSError as error:
             raise UserError.of(
                 f"the data directory cannot be written: {error.strerror}",

@@ -94,6 +94,7 @@ async def run(node: Node, stop: StopRequest, listener: socket.socket) -> Stop:
             await _close(node, kind, tasks)
         finally:
             await server.close()
+    log.info("stopped", left_running="nothing" if kind is Stop.EVERYTHING else "services, gateway")
     return kind
 
 

@@ -39,20 +39,38 @@ def dreams(here: Here, dream: str | None, live: bool, follow: bool, limit: int) 
             _follow(here, dream, live=live)
         return
     if dream is not None:
-        whole = here.node().get(f"/api/dreams/{quote(dream, safe='')}")
+        whole = _whole(here.node(), dream)
         here.show_json(whole) if here.as_json else tell_story(whole)
         return
     body = here.node().get("/api/dreams", live=True if live else None, limit=limit)
     if here.as_json:
         here.show_json(body)
         return
+    if not body["dreams"]:
+        click.echo("no dreams")
+        _warn(here.node())
+        return
     _list(body["dreams"])
 
 
+def _warn(node: Node) -> None:
+    """Say why the node is not ready: what hinders it may have kept dreams from being noted."""
+    status = node.get("/api/status")["node"]
+    if not status["ready"]:
+        note("the node is NOT READY: " + "; ".join(map(clean, status["why"])))
+
+
+def _whole(node: Node, dream: str) -> dict[str, Any]:
+    """Return all of a dream; Failure in the words of this command when there is none."""
+    try:
+        return node.get(f"/api/dreams/{quote(dream, safe='')}")
+    except ApiProblem as problem:
+        if problem.status == 404:
+            problem.extras["mend"] = "see which there are: dreamnet dreams"
+        raise
+
+
 def _list(found: list[dict[str, Any]]) -> None:
-    if not found:
-        click.echo("no dreams: nothing went wrong")
-        return
     show_table(_HEADINGS, [[*_cells(one), one["tries"], one["last"]] for one in found])
 
 
@@ -95,7 +113,7 @@ def _follow_all(here: Here, node: Node, shown: dict[str, str], *, live: bool) ->
 
 def _follow_one(here: Here, node: Node, dream: str, shown: dict[str, str]) -> bool:
     """Show the story's new lines; true once the dream is resolved."""
-    whole = node.get(f"/api/dreams/{quote(dream, safe='')}")
+    whole = _whole(node, dream)
     for one in records(whole, "story"):
         if one["at"] + one["words"] not in shown:
             shown[one["at"] + one["words"]] = one["at"]

@@ -76,11 +76,19 @@ def _of_client(error: Exception) -> Failure | None:
     return Failure(str(error)) if isinstance(error, ClientError) else None
 
 
+def _mends(extras: dict[str, Any]) -> list[str]:
+    """Return how to mend a problem and each of its errors, every way once."""
+    errors = cast("list[dict[str, Any]]", extras.get("errors") or [])
+    return list(dict.fromkeys(str(one["mend"]) for one in (extras, *errors) if one.get("mend")))
+
+
 def _of_problem(status: int, title: str, detail: str, extras: dict[str, Any]) -> Failure:
     what = f"{title}: {detail}" if detail else title
     for one in cast("list[dict[str, Any]]", extras.get("errors") or []):
-        what += "\n  " + ", ".join(f"{key}: {value}" for key, value in one.items() if value)
-    mend = str(extras.get("mend") or "")
+        if str(one.get("what")) not in detail:  # else the fact is told once already
+            told = [f"{key}: {value}" for key, value in one.items() if value and key != "mend"]
+            what += "\n  " + ", ".join(told)
+    mend = "; ".join(_mends(extras))
     exists = [str(name) for name in cast("list[Any]", extras.get("exists") or [])]
     if exists and not all(name in mend for name in exists):
         mend = f"{mend}; " * bool(mend) + f"there is: {', '.join(exists)}"

@@ -46,6 +46,18 @@ class Here:
         click.echo(json.dumps(body))
 
 
+def split_target(service: str, slot: int | None) -> tuple[str, int | None]:
+    """Return service and slot of a target as the stories name it, such as `shop/1`."""
+    name, slash, number = service.partition("/")
+    if not slash:
+        return service, slot
+    if not (number.isascii() and number.isdigit()) or int(number) < 1:
+        raise click.UsageError(f'"{service}" is no target: write SERVICE or SERVICE/SLOT')
+    if slot not in (None, int(number)):
+        raise click.UsageError(f'"{service}" and --slot {slot} name two slots')
+    return name, int(number)
+
+
 def note(words: str) -> None:
     """Tell a person something that is no result: on stderr."""
     click.echo(words, err=True)

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import click
 
 from dreamnet.cli.failure import Failure
-from dreamnet.cli.here import Here, note, with_here
+from dreamnet.cli.here import Here, note, split_target, with_here
 from dreamnet.cli.node import Node
 from dreamnet.cli.waiting import leaving
 from dreamnet.client.errors import ApiProblem, NodeUnreachable
@@ -34,9 +34,11 @@ _ABSENCE_S = 60.0
 def logs(here: Here, service: str, follow: bool, lines: int, slot: int | None) -> None:
     """Show the last log lines of a service.
 
-    `dreamnet logs dreamnet` shows the node's own. With --json one {"instance", "slot", "line"} per
-    line. New instances are followed too, and a node that restarts is waited for.
+    `shop/2` means `--slot 2`; `dreamnet logs dreamnet` shows the node's own. With --json one
+    {"instance", "slot", "line"} per line. New instances are followed too, and a node that restarts
+    is waited for.
     """
+    service, slot = split_target(service, slot)
     path = f"/api/logs/{quote(service, safe='')}"
     if not follow:
         _print(here, here.node(30.0), path, {"lines": lines, "slot": slot})

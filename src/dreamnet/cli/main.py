@@ -75,7 +75,7 @@ def cli() -> None:
     """DreamNet keeps services alive: it watches, heals, scales and routes them.
 
     Exit codes: 0 done; 1 failed or refused; 2 wrong usage or configuration; 3 no node answers, or
-    it is not ready (status); 130 ended by Ctrl-C.
+    it is not ready (status); 130 a waiting command ended by Ctrl-C (`up`: 0).
     """
 
 

@@ -23,13 +23,19 @@ _LOOK_S = 0.1
 class Node:
     """Asks one node; every method may raise ClientError."""
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Transport, data_dir: Path | None = None) -> None:
         self._transport = transport
+        self._data_dir = data_dir
 
     @property
     def url(self) -> str:
         """Return the node's address."""
         return self._transport.node.url
+
+    @property
+    def was_stopped(self) -> bool:
+        """Tell whether it was stopped on purpose: only then it takes its record away."""
+        return self._data_dir is not None and not (self._data_dir / "node.json").exists()
 
     def get(self, path: str, **parameters: Any) -> Any:
         """Return the body of a GET; parameters that are None are left out."""
@@ -105,4 +111,4 @@ def find_node(
                 ABSENT,
             )
         time.sleep(_LOOK_S)
-    return Node(Transport(read_data_dir(data_dir), timeout_s))
+    return Node(Transport(read_data_dir(data_dir), timeout_s), data_dir)

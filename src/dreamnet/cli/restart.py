@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from dreamnet.cli.failure import Failure
-from dreamnet.cli.here import Here, with_here
+from dreamnet.cli.here import Here, split_target, with_here
 from dreamnet.cli.node import find_node
 from dreamnet.cli.waiting import conclude, until
 from dreamnet.client.errors import ClientError
@@ -25,9 +25,11 @@ BACK_LIMIT_S = 60.0
 def restart(here: Here, service: str, slot: int | None, no_wait: bool) -> None:
     """Restart a service, slot by slot, or one slot.
 
-    `dreamnet restart dreamnet` restarts the node itself; services and traffic go on. Exit codes: 0
-    restarted (or accepted); 1 it failed or was refused; 3 no node answers.
+    `shop/2` means `--slot 2`; `dreamnet restart dreamnet` restarts the node itself: services and
+    traffic go on. Exit codes: 0 restarted (or accepted); 1 it failed or was refused; 3 no node
+    answers.
     """
+    service, slot = split_target(service, slot)
     node = here.node()
     is_own = service == "dreamnet"
     wanted: dict[str, object] = {"action": "restart"}

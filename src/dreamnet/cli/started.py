@@ -19,6 +19,8 @@ from dreamnet.client.transport import Call, Transport
 from dreamnet.root import living_node, living_root
 
 READY_LIMIT_S = 60.0
+SERVICES_LIMIT_S = 10.0
+_SERVICES_LOOK_S = 0.2
 _LOOK_S = 0.05
 _TAIL_BYTES = 8192
 
@@ -81,6 +83,32 @@ def wait_ready(attempt: Attempt, limit_s: float = READY_LIMIT_S) -> Node:
         str(attempt.place.up_log),
         "the node goes on trying: see `dreamnet status` and that file, or `dreamnet down`",
     )
+
+
+def wait_services(node: Node, limit_s: float = SERVICES_LIMIT_S) -> list[dict[str, Any]]:
+    """Return the services once all are up, or as they are when the limit comes first."""
+    progress = Progress()
+    until = time.perf_counter() + limit_s
+    while True:
+        services = _services(node)
+        late = [str(one["name"]) for one in services if not is_up(one)]
+        if not late or time.perf_counter() > until:
+            return services
+        progress.tell(f"waiting for services: {', '.join(late)}")
+        time.sleep(_SERVICES_LOOK_S)
+
+
+def is_up(service: dict[str, Any]) -> bool:
+    """Tell whether as many instances are ready as are wanted."""
+    return service["ready"] >= service["desired"]
+
+
+def _services(node: Node) -> list[dict[str, Any]]:
+    """Return what the node says of its services; nothing when it has none, or is away again."""
+    try:
+        return node.get("/api/services")["services"]
+    except ClientError:
+        return []
 
 
 def _node_of(attempt: Attempt) -> Node | None:

@@ -12,7 +12,7 @@ import click
 from dreamnet.cli.failure import ABSENT, Failure, tell
 from dreamnet.cli.here import Here, note, with_here
 from dreamnet.cli.node import find_node
-from dreamnet.cli.output import clean, duration, is_terminal, show_table, size
+from dreamnet.cli.output import clean, duration, instant, is_terminal, show_table, size
 from dreamnet.cli.place import Place
 from dreamnet.cli.remains import look
 from dreamnet.client.errors import ClientError
@@ -74,7 +74,8 @@ def halt_words(place: Place) -> str:
     try:
         record: Any = json.loads(text)
         why = f": {record['reason']}" if record.get("reason") else ""
-        return clean(f"halted by {record['by']} at {record['at']}{why}")
+        who = str(record["by"]).removeprefix("user ")  # a number where it has no name
+        return clean(f"halted by user {who}, {instant(record['at'])}{why}")
     except (ValueError, KeyError, TypeError, AttributeError):
         return "halted"
 

@@ -21,7 +21,7 @@ _EXITS = {0: 0, WRONG_CONFIG_CODE: WRONG, BUSY_CODE: FAILED}
 
 
 @click.command(epilog=_EPILOG)
-@click.option("--detach", "-d", is_flag=True, help="Return once the node is ready; it runs on.")
+@click.option("--detach", "-d", is_flag=True, help="Return once it is up; it runs on.")
 @with_here
 def up(here: Here, detach: bool) -> None:
     """Start a node and keep it alive.
@@ -76,14 +76,15 @@ def node_command(file: Path) -> list[str]:
 
 
 def _detach(here: Here, place: Place) -> None:
-    from dreamnet.cli.started import start_root, wait_ready
+    from dreamnet.cli.started import start_root, wait_ready, wait_services
     from dreamnet.cli.waiting import leaving
 
     attempt = start_root(place)
     with leaving("the node goes on starting: see `dreamnet status`, or stop it: `dreamnet down`"):
         node = wait_ready(attempt)
-    attempt.root.returncode = 0  # it outlives this command on purpose
-    _say(here, place, _whereabouts(node, place))
+        attempt.root.returncode = 0  # it outlives this command on purpose
+        services = wait_services(node)
+    _say(here, place, _whereabouts(node, place), services)
 
 
 def _whereabouts(node: Node, place: Place) -> dict[str, Any]:
@@ -98,13 +99,29 @@ def _whereabouts(node: Node, place: Place) -> dict[str, Any]:
     }
 
 
-def _say(here: Here, place: Place, found: dict[str, Any]) -> None:
+def _say(here: Here, place: Place, found: dict[str, Any], services: list[dict[str, Any]]) -> None:
     if here.as_json:
-        here.show_json(found)
+        counts = [{key: one[key] for key in ("name", "ready", "desired")} for one in services]
+        here.show_json({**found, "services": counts})
         return
     click.echo(f"DreamNet is up (pid {found['pid']})")
     click.echo(f"  API       {found['url']}")
     click.echo(f"  gateway   {found['gateway']}")
     click.echo(f"  data      {place.data_dir}")
     click.echo(f"  output    {place.up_log}")
+    _say_late(services)
     note("next: dreamnet status; stop everything with: dreamnet down")
+
+
+def _say_late(services: list[dict[str, Any]]) -> None:
+    """Name the services that are not up, and why; that does not fail `up`."""
+    from dreamnet.cli.output import clean
+    from dreamnet.cli.started import is_up
+
+    late = [one for one in services if not is_up(one)]
+    for one in late:
+        exits = [each["exit"] for each in one["instances"] if each["exit"]]
+        why = clean(one.get("env_problem") or "; ".join(dict.fromkeys(exits)) or "not ready yet")
+        click.echo(f"NOT UP      {one['name']} {one['ready']}/{one['desired']}: {why}")
+    if late:
+        note("see what is done about it: dreamnet dreams")

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import click
 
-from dreamnet.cli.failure import FAILED, INTERRUPTED, Failure
+from dreamnet.cli.failure import ABSENT, FAILED, INTERRUPTED, Failure
 from dreamnet.cli.here import Here, note
 from dreamnet.cli.node import Node, checked, retry_after_s
 from dreamnet.cli.output import clean
@@ -20,6 +20,7 @@ from dreamnet.client.transport import Answer, Call
 GOOD = frozenset({"succeeded", "delivered"})
 FINAL = GOOD | {"failed", "rejected", "dead"}
 ABSENCE_S = 60.0  # a node that restarts resumes its work
+STOPPED_S = 1.0  # no record for so long: nobody is about to start the node again
 FOLLOW_LIMIT_S = 600.0
 _FIRST_WAIT_S = 0.1
 _LONGEST_WAIT_S = 1.0
@@ -77,8 +78,7 @@ def follow(node: Node, link: str, limit_s: float = FOLLOW_LIMIT_S) -> dict[str, 
         answer = _ask(node, link)
         if answer is None:
             progress.tell("the node does not answer; waiting for it")
-            if time.perf_counter() - heard > ABSENCE_S:
-                raise NodeUnreachable(f"the node at {node.url} has not come back")
+            _check_absence(node, time.perf_counter() - heard)
             time.sleep(wait_s)
             continue
         heard = time.perf_counter()
@@ -91,6 +91,14 @@ def follow(node: Node, link: str, limit_s: float = FOLLOW_LIMIT_S) -> dict[str, 
         wait_s = min(wait_s * 1.5, _LONGEST_WAIT_S)
     mend = f"follow it with: dreamnet dreams, or GET {link}"
     raise Failure(f"{link} is not over after {limit_s:g} s: it goes on", mend=mend)
+
+
+def _check_absence(node: Node, silent_s: float) -> None:
+    """Give up on a node that was stopped on purpose, or that is away for too long."""
+    if silent_s > STOPPED_S and node.was_stopped:
+        raise Failure("the node was stopped meanwhile", node.url, "dreamnet up", ABSENT)
+    if silent_s > ABSENCE_S:
+        raise NodeUnreachable(f"the node at {node.url} has not come back")
 
 
 def _ask(node: Node, link: str) -> Answer | None:

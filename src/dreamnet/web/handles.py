@@ -16,6 +16,7 @@ from dreamnet.health import Health
 from dreamnet.kernel.metrics import Metrics
 from dreamnet.model.routes import GatewaySample
 from dreamnet.model.settings import Settings
+from dreamnet.web.readiness import always_watched
 
 
 def no_sample() -> GatewaySample | None:
@@ -44,3 +45,4 @@ class Handles:
     version: str
     restart_node: Callable[[], None]
     sample: Callable[[], GatewaySample | None] = no_sample
+    watched: Callable[[], bool] = always_watched

@@ -30,7 +30,6 @@ _QUOTED = re.compile(r"'([^']*)'")
 _MENDS = {
     "missing": "add this field",
     "extra_forbidden": "leave this field out",
-    "union_tag_not_found": "say which one",
 }
 log = logger("web")
 
@@ -166,11 +165,20 @@ def _short(value: object) -> str:
 
 def _told(error: Mapping[str, Any]) -> dict[str, str]:
     what = str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "union_tag_not_found":
+        what = "it is not said which"
     return {
         "field": _field(error["loc"]),
         "what": what,
-        "mend": _MENDS.get(error["type"], _SEE_SCHEMA),
+        "mend": _mend(error),
     }
+
+
+def _mend(error: Mapping[str, Any]) -> str:
+    if error["type"] != "union_tag_not_found":
+        return _MENDS.get(error["type"], _SEE_SCHEMA)
+    what = str(error["ctx"]["discriminator"]).strip("'")
+    return f"say which {what}; GET /api/agents lists what each agent takes"
 
 
 def _field(place: Sequence[str | int]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -18,10 +20,18 @@ LOW_DISK = "500 MB"
 STORE_TIMEOUT_S = 2.0
 
 
-def node_health(store: Store, world: World, data_path: Path) -> Health:
+def always_watched() -> bool:
+    """Return that somebody would start the node again: what a test's node believes."""
+    return True
+
+
+def node_health(
+    store: Store, world: World, data_path: Path, watched: Callable[[], bool] = always_watched
+) -> Health:
     """Return the health of a node; it is not ready before `started()` is called.
 
-    Names and outputs of checks are for callers on this machine only.
+    `watched` tells whether root lives, who starts the node again when it dies. Names and outputs
+    of checks are for callers on this machine only.
     """
     health = Health("dreamnet", release=__version__, details=is_local_caller, wait_for_started=True)
     health.add(_store(store))
@@ -30,6 +40,7 @@ def node_health(store: Store, world: World, data_path: Path) -> Health:
     health.add(_part(world, "room"))
     health.add(disk_space(data_path, LEAST_DISK, warn_below=LOW_DISK))
     health.add(_environments(world))
+    health.add(_root(watched))
     return health
 
 
@@ -73,6 +84,15 @@ def _migrations(store: Store) -> Check:
         component_type="datastore",
         measurement="version",
     )
+
+
+def _root(watched: Callable[[], bool]) -> Check:
+    async def run() -> Finding:
+        if await asyncio.to_thread(watched):
+            return passed()
+        return warned("nobody starts this node again when it dies; mend: dreamnet up")
+
+    return Check("root", run, critical=False, max_age=2.0)
 
 
 def _part(world: World, part: str) -> Check:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from dreamnet.drivers.store.base import Tx
+from dreamnet.kernel.errors import Conflict
 from dreamnet.model.actions import (
     Action,
     ActionPhase,
@@ -35,6 +36,15 @@ def own_restart(key: str) -> Proposal:
 async def check_next_start(handles: Handles) -> None:
     """Read the settings as the next node will; `ConfigError` when it could not start with them."""
     await asyncio.to_thread(load_settings, handles.settings.file)
+
+
+async def check_watched(handles: Handles) -> None:
+    """Raise `Conflict` when no root lives: the node would end, and nobody would start it again."""
+    if not await asyncio.to_thread(handles.watched):
+        raise Conflict.of(
+            "no root watches this node, so a restart would only end it",
+            mend="dreamnet up, which takes the running node over; then restart",
+        )
 
 
 async def restart_if_let_out(handles: Handles, action: Action) -> None:

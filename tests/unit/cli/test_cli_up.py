@@ -62,6 +62,7 @@ def test_a_life_in_the_background(folder: Path, run: Run) -> None:
     said = run("up", "--detach", "--json")
     assert said.code == 0, said.err
     assert said.json["pid"] == living_node(data)
+    assert said.json["services"] == [{"name": "web", "ready": 1, "desired": 1}]
     assert run("status", "--json").code == 0
     until(lambda: look(data).served.keys() >= {"gateway", "waiting room", "web/1"}, "all serve")
 
@@ -81,6 +82,18 @@ def test_a_life_in_the_background(folder: Path, run: Run) -> None:
     assert run("down").code == 0
     assert not look(data).is_anything
     assert run("down").out == "nothing runs here\n"
+
+
+def test_a_service_that_is_not_up_is_named_and_fails_nothing(
+    folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dreamnet.cli.started.wait_services.__defaults__", (2.0,))
+    with (folder / "dreamnet.toml").open("a") as settings:
+        settings.write('[services.broken]\nrun = "false"\nroute = "broken.localhost"\n')
+    said = run("up", "--detach")
+    assert said.code == 0, said.err
+    assert "NOT UP      broken 0/1: " in said.out
+    assert "dreamnet dreams" in said.err
 
 
 def test_down_stops_what_a_killed_node_left(folder: Path, run: Run) -> None:

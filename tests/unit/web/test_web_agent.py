@@ -331,3 +331,17 @@ async def test_a_restart_that_could_not_start_again_is_refused(stage: Stage) -> 
     assert status == 422
     assert "rum" in json.dumps(body)
     assert stage.restarts == []
+
+
+async def test_a_restart_that_nobody_would_follow_up_is_refused(stage: Stage) -> None:
+    object.__setattr__(stage.handles, "watched", lambda: False)
+    status, body = await stage.ask("deploykeeper", action="restart")
+    assert (status, stage.restarts) == (409, [])
+    assert "dreamnet up" in body["mend"]
+
+
+async def test_who_says_no_action_is_told_what_to_say(stage: Stage) -> None:
+    status, body = await stage.ask("deploykeeper")
+    assert status == 422
+    assert "say which action" in json.dumps(body)
+    assert "discriminator" not in json.dumps(body)

@@ -51,7 +51,7 @@ async def test_every_check_is_there(stage: Stage) -> None:
     stage.parts_answer()
     _, body = await stage.get("/ready")
     named = {key.partition(":")[0] for key in body["checks"]}
-    assert named == {"store", "migrations", "gateway", "room", "disk", "environments"}
+    assert named == {"store", "migrations", "gateway", "room", "disk", "environments", "root"}
 
 
 async def test_a_store_that_is_away_takes_readiness(stage: Stage) -> None:

@@ -83,9 +83,15 @@ async def _scenes(
         for scene in scenes:
             result = await play(stage, scene, load, console.print)
             results.append(result)
-            lost = f"{result.lost_idempotent} idempotent, {result.lost_other} other"
-            console.print(f"requests lost: {lost}, of {result.requests}")
+            console.print(_summary(result))
         return results, await load.stop()
+
+
+def _summary(result: Result) -> str:
+    times = {"noticed": result.noticed_ms, "proven": result.verified_ms}
+    after = (f"{what} after {_ms(value)} ms" for what, value in times.items() if value is not None)
+    lost = f"{result.lost_idempotent} idempotent, {result.lost_other} other"
+    return f"{', '.join(after)}; requests lost: {lost}, of {result.requests}"
 
 
 def _table(results: list[Result]) -> Table:

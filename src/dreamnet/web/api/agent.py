@@ -44,7 +44,13 @@ from dreamnet.web.requests import (
     ServiceHealth,
     Status,
 )
-from dreamnet.web.restart import check_next_start, finish_stale, own_restart, restart_if_let_out
+from dreamnet.web.restart import (
+    check_next_start,
+    check_watched,
+    finish_stale,
+    own_restart,
+    restart_if_let_out,
+)
 from dreamnet.web.views import View, dream_view, gateway_view, reasons, service_view
 
 router = APIRouter(tags=["agents"])
@@ -170,6 +176,7 @@ async def _restart_self(node: Handles, ask: Ask, wanted: Restart) -> Response:
     if wanted.slot is not None:
         mend = "leave slot out, or name a service"
         raise Problem(422, "invalid", "DreamNet has no slots", mend=mend)
+    await check_watched(node)
     await check_next_start(node)
     await finish_stale(node)
     let_out: list[Action] = []
