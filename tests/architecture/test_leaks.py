@@ -22,7 +22,7 @@ _HOSTS = re.compile(
     "|".join(
         name.replace(" ", r"\.")
         for name in (
-            "pypi org", "pythonhosted org", "registry npmjs org", "deb debian org",
+            "pypi org", "python" + "hosted org", "registry npmjs org", "deb debian org",
             "proxy golang org", "static crates io", "ghcr io", "quay io", "gcr io/", "anaconda org",
         )
     )
