@@ -16,6 +16,12 @@ from dreamnet.model.policy import OfficeMode, OfficePolicy, ReefPolicy
 from dreamnet.model.services import Aspect, Env
 
 
+def approving() -> ReefPolicy:
+    """Return a policy under which a person says yes to each healing first."""
+    heal = OfficePolicy(capacity=4, mode=OfficeMode.APPROVE)
+    return ReefPolicy(offices=ReefPolicy().offices | {Office.HEAL: heal})
+
+
 async def up(one: Rig) -> None:
     await one.until(lambda: one.ready() == 2)
 
@@ -146,10 +152,7 @@ async def test_the_kill_switch_stops_healing_and_resume_goes_on(tmp_path: Path) 
 
 
 async def test_approval_is_waited_for(tmp_path: Path) -> None:
-    offices = ReefPolicy().offices | {
-        Office.HEAL: OfficePolicy(capacity=4, mode=OfficeMode.APPROVE)
-    }
-    async with rig(tmp_path, policy=ReefPolicy(offices=offices)) as one:
+    async with rig(tmp_path, policy=approving()) as one:
         await up(one)
         await one.die(one.instance(1))
         for _ in range(3):
@@ -161,10 +164,7 @@ async def test_approval_is_waited_for(tmp_path: Path) -> None:
 
 
 async def test_a_remedy_that_nobody_needs_any_more_is_withdrawn(tmp_path: Path) -> None:
-    offices = ReefPolicy().offices | {
-        Office.HEAL: OfficePolicy(capacity=4, mode=OfficeMode.APPROVE)
-    }
-    async with rig(tmp_path, policy=ReefPolicy(offices=offices)) as one:
+    async with rig(tmp_path, policy=approving()) as one:
         await up(one)
         hung = one.instance(1)
         for _ in range(3):
@@ -177,10 +177,7 @@ async def test_a_remedy_that_nobody_needs_any_more_is_withdrawn(tmp_path: Path) 
 
 
 async def test_a_denied_remedy_asks_a_person(tmp_path: Path) -> None:
-    offices = ReefPolicy().offices | {
-        Office.HEAL: OfficePolicy(capacity=4, mode=OfficeMode.APPROVE)
-    }
-    async with rig(tmp_path, policy=ReefPolicy(offices=offices)) as one:
+    async with rig(tmp_path, policy=approving()) as one:
         await up(one)
         await one.die(one.instance(1))
         await one.beat(1)
