@@ -87,6 +87,25 @@ async def test_http_other_answers_are_bad_and_quote_their_body(status: int) -> N
     assert (fact.good, fact.output) == (False, f"{status}: database [31mis locked now")
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nover\r\n4\r\nload\r\n0\r\n\r\n",
+        b"HTTP/1.0 503 No\r\n\r\noverload",  # it ends with the connection
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 503 No\r\nContent-Length: 8\r\n\r\noverload",
+        b"HTTP/1.1 503 No\r\nContent-Length: 8\r\n\r\noverloadHTTP/1.1 200 OK\r\n\r\n",
+    ],
+)
+async def test_http_every_way_to_end_an_answer_is_understood(raw: bytes) -> None:
+    assert (await asked_of(raw)).output == "503: overload"
+
+
+async def test_http_an_answer_that_goes_on_does_not_keep_a_probe_waiting() -> None:
+    fact = await asked_of(http(200, b"", "Connection: keep-alive\r\n"), stay=True)
+    assert (fact.good, fact.output) == (True, "200")
+    assert fact.took_ms < 1000
+
+
 async def test_http_a_huge_body_is_cut() -> None:
     fact = await asked_of(http(500, b"x" * 5_000_000))
     assert fact.output == "500: " + "x" * 200
@@ -128,7 +147,7 @@ async def test_http_a_reset_connection_is_a_bad_answer_in_plain_words() -> None:
 
 async def test_http_a_port_that_cannot_be_is_a_bad_answer() -> None:
     fact = await first_answer(target(70_000, probe("http")))
-    assert (fact.good, fact.output) == (False, "ValueError")
+    assert (fact.good, fact.output) == (False, "there is no port 70000")
 
 
 async def test_http_knows_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:

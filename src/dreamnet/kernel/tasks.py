@@ -106,21 +106,40 @@ def _is_cancelled() -> bool:
 
 
 class Wake:
-    """A level-triggered alarm clock: `ring` may be called any number of times, `wait` ends once."""
+    """A level-triggered alarm clock: `ring` may be called any number of times, `wait` ends once.
+
+    For one that waits at a time. A wait that ends by its limit raises nothing inside: there are
+    thousands a second.
+    """
 
     def __init__(self) -> None:
-        self._event = asyncio.Event()
+        self._rung = False
+        self._waiting: asyncio.Future[None] | None = None
 
     def ring(self) -> None:
         """Let the next (or present) `wait` end."""
-        self._event.set()
+        self._rung = True
+        if self._waiting is not None:
+            _end(self._waiting)
 
     async def wait(self, limit_s: float) -> bool:
         """Wait until rung, at most `limit_s` seconds; true when it was rung."""
+        if not self._rung:
+            await self._sleep(limit_s)
+        rung, self._rung = self._rung, False
+        return rung
+
+    async def _sleep(self, limit_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        waiting = self._waiting = loop.create_future()
+        timer = loop.call_later(limit_s, _end, waiting)
         try:
-            async with asyncio.timeout(limit_s):
-                await self._event.wait()
-        except TimeoutError:
-            return False
-        self._event.clear()
-        return True
+            await waiting
+        finally:
+            timer.cancel()
+            self._waiting = None
+
+
+def _end(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)
