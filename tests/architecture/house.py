@@ -24,7 +24,7 @@ def written_files(start: Path = ROOT) -> Iterator[tuple[Path, str]]:
         folders[:] = sorted(name for name in folders if not _is_made(name))
         for name in sorted(names):
             path = Path(folder, name)
-            if name.startswith((".coverage", "coverage.")) or path.is_symlink():
+            if name.startswith((".coverage", "coverage.")) or name == ".git" or path.is_symlink():
                 continue
             try:
                 yield path, path.read_text(encoding="utf-8")
