@@ -406,7 +406,7 @@ def test_a_stop_that_hangs_is_finished_by_another_node(stage: Stage) -> None:
 def _has_adopted(pid: int) -> bool:
     """Tell whether a root holds a handle on a node that is not its child."""
     with contextlib.suppress(FileNotFoundError):  # a handle that was just closed
-        return any(os.readlink(one) == "anon_inode:[pidfd]" for one in _handles(pid))
+        return any(str(one.readlink()) == "anon_inode:[pidfd]" for one in _handles(pid))
     return False
 
 
