@@ -15,7 +15,7 @@ LOG_LINES = 30
 async def collect_bundle(platform: Platform, world: World, target: str) -> dict[str, Any]:
     """Return the bundle of a target; what cannot be read is named, not fatal."""
     service, _, slot = target.partition("/")
-    if target in world.parts:
+    if target in world.parts or ServiceName(service) not in world.services:
         return {"target": target, "instances": []}
     seen = (
         world.of_slot(ServiceName(service), Slot(int(slot)))

@@ -52,7 +52,11 @@ class KillSwitch:
 
 @dataclass(frozen=True)
 class DeskParts:
-    """What a desk needs; `owner` names this node, `queued` is called when messages wait."""
+    """What a desk needs.
+
+    `owner` names this node, `queued` is called when messages wait, `untouchable` are the targets
+    that are only watched.
+    """
 
     store: Store
     policy: ReefPolicy | None
@@ -60,6 +64,7 @@ class DeskParts:
     clock: Clock
     owner: str
     queued: Callable[[], None]
+    untouchable: frozenset[str] = frozenset()
 
 
 class Desk:
@@ -177,7 +182,12 @@ class Desk:
             )
             for action in tx.actions.active()
         )
-        return Reef(self._parts.policy, occupants, halted=self.halted())
+        return Reef(
+            self._parts.policy,
+            occupants,
+            halted=self.halted(),
+            untouchable=self._parts.untouchable,
+        )
 
     def _let_out(self, tx: Tx, action: Action) -> None:
         proposal = action.proposal

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from dreamnet.agents.desk import Desk
-from dreamnet.agents.views import targets, view_of
+from dreamnet.agents.views import view_of, views_of
 from dreamnet.agents.world import PARTS, World
 from dreamnet.domain.dreams.diagnosis import Remedy, Symptom, diagnose, fingerprint
 from dreamnet.domain.dreams.dream import (
@@ -68,7 +68,7 @@ class DreamKeeper:
     async def tick(self) -> None:
         """Open what is new, advance what is live, and note what is backing off."""
         now = self._clock.now()
-        views = {target: view_of(self._world, target, now) for target in targets(self._world)}
+        views = views_of(self._world, now)
         symptoms = {target: diagnose(view, now) for target, view in views.items()}
         live = await self._store.read(lambda tx: tx.cases.live(CaseKind.DREAM))
         if live or any(symptoms.values()):

@@ -21,8 +21,14 @@ _CONDITIONS = {
 }
 
 
+def views_of(world: World, now: datetime) -> dict[str, View]:
+    """Return what is seen of every target: ours and what is only watched."""
+    own = {target: view_of(world, target, now) for target in targets(world)}
+    return own | world.outside.views(now)
+
+
 def targets(world: World) -> list[str]:
-    """Return every target there is: services, their slots (wanted or still there), and parts."""
+    """Return every target of ours: services, their slots (wanted or still there), and parts."""
     found: dict[str, None] = dict.fromkeys(PARTS)
     for name in world.services:
         found[name] = None
@@ -34,7 +40,7 @@ def targets(world: World) -> list[str]:
 
 
 def view_of(world: World, target: str, now: datetime) -> View:
-    """Return what is seen of a target; an unknown one is not wanted."""
+    """Return what is seen of a target of ours; an unknown one is not wanted."""
     if target in world.parts:
         return _part(world, target)
     service, _, slot = target.partition("/")
@@ -43,6 +49,8 @@ def view_of(world: World, target: str, now: datetime) -> View:
         return View(target=target, wanted=False)
     if not slot:
         return _service(world, spec, now)
+    if not slot.isdecimal():  # the certificate of what was only watched and is a service now
+        return View(target=target, wanted=False)
     return _slot(world, spec, Slot(int(slot)), now)
 
 

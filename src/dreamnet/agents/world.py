@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from dreamnet.agents.outside import Outside
 from dreamnet.domain.dreams.view import Trouble, TroubleKind
 from dreamnet.domain.vitals import Verdict, Vitals
 from dreamnet.domain.vitals import step as step_vitals
@@ -21,6 +22,7 @@ from dreamnet.model.facts import (
     PartAnswered,
     PartDied,
     Probed,
+    WatchAnswered,
 )
 from dreamnet.model.instances import Exit, Instance, InstanceId, InstanceState
 from dreamnet.model.services import Aspect, ServiceName, ServiceSpec, Slot
@@ -93,6 +95,7 @@ class World:
         self.desired: dict[ServiceName, int] = {}
         self.instances: dict[InstanceId, InstanceSeen] = {}
         self.parts: dict[str, PartSeen] = {part: PartSeen() for part in PARTS}
+        self.outside = Outside()
         self.env_problems: dict[ServiceName, EnvInvalid] = {}
         self.failed_starts: dict[str, Exit] = {}
         self.backing_off: frozenset[ServiceName] = frozenset()
@@ -252,6 +255,8 @@ class World:
                 return self._part(fact)
             case EnvInvalid():
                 return self._env(fact)
+            case WatchAnswered():
+                return self.outside.apply(fact)
 
     def _probed(self, fact: Probed) -> bool:
         seen = self.instances.get(fact.instance)

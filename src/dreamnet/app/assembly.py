@@ -38,6 +38,7 @@ from dreamnet.model.settings import Settings
 from dreamnet.root import living_root
 from dreamnet.senses.probes import Prober
 from dreamnet.senses.telemetry import Telemetry
+from dreamnet.senses.watcher import Watcher
 from dreamnet.web.handles import Handles
 from dreamnet.web.readiness import node_health
 
@@ -66,6 +67,7 @@ class Node:
     world: World
     keepers: Keepers
     prober: Prober
+    watcher: Watcher
     telemetry: Telemetry
     health: Health
     handles: Handles
@@ -132,6 +134,7 @@ def assemble(settings: Settings, data: DataDir, restart_node: Callable[[], None]
         world=base.world,
         keepers=keepers,
         prober=Prober(base.bus.publish, base.clock, fresh_random()),
+        watcher=Watcher(settings.watches.values(), base.bus.publish, base.clock, fresh_random()),
         telemetry=telemetry,
         health=health,
         handles=handles,
@@ -147,6 +150,7 @@ def _base(settings: Settings, data: DataDir) -> Base:
     clock, metrics = SystemClock(), Metrics()
     world = World(clock)
     world.services.update(settings.services)
+    world.outside.watch(settings.watches.values())
     listen, hold = str(settings.gateway.listen), settings.gateway.hold
     return Base(
         clock=clock,
@@ -168,6 +172,7 @@ def _desk(base: Base, settings: Settings, data: DataDir, relaybot: RelayBot) -> 
             clock=base.clock,
             owner=data.owner(),
             queued=relaybot.wake.ring,
+            untouchable=frozenset(settings.watches),
         )
     )
 

@@ -33,7 +33,7 @@ STOP_MARGIN_S = 30.0
 # What must rest before a stop: nobody may mistake our own stopping for something to be healed.
 ACTING = (
     *("dreamkeeper", "deploykeeper", "weaver", "envkeeper", "relaybot", "weave", "follow"),
-    *("life", "parts", "telemetry", "meter", "prune"),
+    *("life", "parts", "telemetry", "watcher", "meter", "prune"),
 )
 
 log = logger("node")
@@ -127,6 +127,7 @@ def _begin(node: Node, tasks: Tasks) -> None:
     tasks.loop("life", lambda: watch_instances(node.platform, publish, clock))
     tasks.loop("parts", lambda: watch_parts(node.gateway, publish, clock))
     tasks.loop("telemetry", node.telemetry.run)
+    tasks.loop("watcher", node.watcher.run)
     tasks.loop("follow", lambda: _follow(node))
     tasks.loop("weave", keepers.weaver.run)
     tasks.loop("meter", Meter(node.handles, node.bus).run)

@@ -19,13 +19,14 @@ from dreamnet.client.errors import ClientError
 
 WATCH_EVERY_S = 1.0
 _HEADINGS = ("service", "slot", "state", "ready", "traffic", "pid", "port", "up", "memory", "note")
+_WATCHED = ("watched", "state", "took", "certificate", "last answer", "what")
 
 
 @click.command(epilog="Example: dreamnet status --watch   (in a script: dreamnet status --json)")
 @click.option("--watch", is_flag=True, help="Look again every second until Ctrl-C.")
 @with_here
 def status(here: Here, watch: bool) -> None:
-    """Show the node, the gateway and every service.
+    """Show the node, the gateway, every service and what is only watched.
 
     Exit codes: 0 the node is ready; 3 it is not, or none runs.
     """
@@ -102,6 +103,9 @@ def _show(here: Here, body: dict[str, Any]) -> None:
     if rows:
         click.echo("")
         show_table(_HEADINGS, rows)
+    if body.get("watches"):
+        click.echo("")
+        show_table(_WATCHED, [_watched(one) for one in body["watches"]])
     for service in body["services"]:
         if service.get("env_problem"):
             click.echo(f"{service['name']}: {clean(service['env_problem'])}")
@@ -120,6 +124,18 @@ def _head(body: dict[str, Any]) -> list[str]:
     if node["halted"]:
         lines.append("HALTED    no action is let out; mend: dreamnet resume")
     return lines
+
+
+def _watched(one: dict[str, Any]) -> list[object]:
+    took, days = one["took_ms"], one["certificate_days"]
+    return [
+        one["name"],
+        one["state"],
+        "" if took is None else f"{took:.0f} ms",
+        "" if days is None else f"{days} d" + (" EXPIRING" if one["certificate_expiring"] else ""),
+        one["output"],
+        one["what"],
+    ]
 
 
 def _rows(service: dict[str, Any]) -> list[list[object]]:

@@ -15,6 +15,7 @@ from dreamnet.model.complaints import dotted
 from dreamnet.model.policy import HealPolicy
 from dreamnet.model.sections import GatewaySettings, NodeSettings
 from dreamnet.model.services import SOURCE_KINDS, split_source
+from dreamnet.model.watch_written import WatchAsWritten
 from dreamnet.model.written import ServiceAsWritten
 
 _SHELL_WORDS = frozenset({"|", "||", "&", "&&", ";", ">", ">>", "<", "2>", "2>&1"})
@@ -29,6 +30,7 @@ class Draft:
     gateway: GatewaySettings | None
     heal: HealPolicy | None
     services: Mapping[str, ServiceAsWritten | None]
+    watches: Mapping[str, WatchAsWritten | None]
 
     @property
     def root(self) -> Path:
@@ -51,7 +53,7 @@ def check_settings(draft: Draft) -> list[Complaint]:
 
 
 def _no_service(draft: Draft) -> Iterator[Complaint]:
-    if not draft.services:
+    if not draft.services and not draft.watches:
         yield draft.complain(
             ("services",),
             "no service is described",

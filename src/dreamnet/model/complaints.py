@@ -28,7 +28,7 @@ _EXPECTED = {
     "dict_type": "a table",
     "model_type": "a table",
 }
-_SECRET = frozenset({"env", "store", "run", "command"})
+_SECRET = frozenset({"env", "store", "run", "command", "url", "heartbeat"})
 _LONGEST_SHOWN = 60
 _KEY_MARK = "[key]"
 
@@ -106,8 +106,13 @@ def unknown_key(place: Place, keys: Keys, accepted: Sequence[str]) -> Complaint:
 
 def _missing(place: Place, keys: Keys) -> Complaint:
     table = dotted((*place.keys, *keys[:-1]))
+    field = find_field(place.model, keys)
+    extra = field.json_schema_extra if field else None
+    instead = f", or {extra['or']}" if isinstance(extra, dict) else ""
     return Complaint(
-        f'"{keys[-1]}" is missing in [{table}]', place.where(keys), f"add: {_example(place, keys)}"
+        f'"{keys[-1]}" is missing in [{table}]',
+        place.where(keys),
+        f"add: {_example(place, keys)}{instead}",
     )
 
 

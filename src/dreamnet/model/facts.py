@@ -10,6 +10,7 @@ from pydantic import Field, TypeAdapter
 from dreamnet.model.instances import Exit, InstanceId
 from dreamnet.model.record import Record
 from dreamnet.model.services import Aspect, ServiceName, Slot
+from dreamnet.model.watches import WatchFailure, WatchName
 
 
 class InstanceExited(Record):
@@ -87,8 +88,36 @@ class EnvInvalid(Record):
     unreadable: tuple[str, ...] = ()
 
 
+class WatchAnswered(Record):
+    """One look at what is only watched; `failure` is None when it was good.
+
+    `output` is ours, without credentials; `certificate_ends` is None where no trusted certificate
+    was shown.
+    """
+
+    kind: Literal["watch-answered"] = "watch-answered"
+    at: datetime
+    watch: WatchName
+    failure: WatchFailure | None = None
+    output: str = ""
+    took_ms: float = 0.0
+    certificate_ends: datetime | None = None
+
+    @property
+    def good(self) -> bool:
+        """Return whether the target is as it should be."""
+        return self.failure is None
+
+
 Fact = Annotated[
-    InstanceExited | Probed | Answered | PartDied | PartAnswered | GatewayRejected | EnvInvalid,
+    InstanceExited
+    | Probed
+    | Answered
+    | PartDied
+    | PartAnswered
+    | GatewayRejected
+    | EnvInvalid
+    | WatchAnswered,
     Field(discriminator="kind"),
 ]
 fact_adapter: TypeAdapter[Fact] = TypeAdapter(Fact)

@@ -17,13 +17,25 @@ from dreamnet.model.policy import DEFAULT_CAPACITY, HealPolicy, ReefPolicy
 from dreamnet.model.record import Record
 from dreamnet.model.sections import GatewaySettings, NodeSettings, RetentionSettings
 from dreamnet.model.services import ServiceName, ServiceSpec, check_service_name
+from dreamnet.model.watch_written import (
+    WATCH,
+    WatchAsWritten,
+    WatchedAsWritten,
+    expand_watched,
+    is_watched,
+)
+from dreamnet.model.watches import Watch, WatchName
 from dreamnet.model.written import ServiceAsWritten, expand_service
 
 SERVICES = "services"
 
 
 class Settings(Record):
-    """The whole configuration; `file` is the absolute path it came from."""
+    """The whole configuration; `file` is the absolute path it came from.
+
+    `watches` are the tables under `services` that are only watched: a type of their own, so that
+    nothing which starts, stops, scales or routes can take one for a service.
+    """
 
     file: Path
     node: NodeSettings = NodeSettings()
@@ -32,6 +44,7 @@ class Settings(Record):
     reef: ReefPolicy | None = ReefPolicy()
     retention: RetentionSettings = RetentionSettings()
     services: dict[ServiceName, ServiceSpec] = Field(default={})
+    watches: dict[WatchName, Watch] = Field(default={})
 
     @property
     def root(self) -> Path:
@@ -66,6 +79,7 @@ def load_settings(path: Path) -> Settings:
         gateway=reader.section("gateway", GatewaySettings),
         heal=reader.section("heal", HealPolicy),
         services=reader.services(),
+        watches=reader.watches(),
     )
     reef = reader.section("reef", ReefPolicy)
     retention = reader.section("retention", RetentionSettings)
@@ -84,6 +98,11 @@ def load_settings(path: Path) -> Settings:
         services={
             ServiceName(name): written.to_spec(name, file.parent)
             for name, written in draft.services.items()
+            if written is not None
+        },
+        watches={
+            WatchName(name): written.to_watch(name)
+            for name, written in draft.watches.items()
             if written is not None
         },
     )
@@ -113,15 +132,39 @@ class _Reader:
             self._complain((SERVICES,), "expected a table", "such as: [services.shop]", raw)
             return {"": None}
         tables = cast("dict[str, object]", raw)
-        return {name: self._service(name, table) for name, table in tables.items()}
+        return {
+            name: self._service(name, table)
+            for name, table in tables.items()
+            if not is_watched(table)
+        }
+
+    def watches(self) -> dict[str, WatchAsWritten | None]:
+        """Return everything that is only watched; None for one that is wrong."""
+        raw: object = self._document.data.get(SERVICES, {})
+        tables = cast("dict[str, Any]", raw) if isinstance(raw, dict) else {}
+        return {
+            name: self._watch(name, table) for name, table in tables.items() if is_watched(table)
+        }
 
     def _service(self, name: str, raw: object) -> ServiceAsWritten | None:
-        keys = (SERVICES, name)
+        self._check_name(name)
+        return self._read((SERVICES, name), expand_service(raw), ServiceAsWritten)
+
+    def _watch(self, name: str, table: dict[str, Any]) -> WatchAsWritten | None:
+        self._check_name(name)
+        if "run" in table:
+            what = f'"run" and "{WATCH}" exclude each other'
+            mend = f'remove "{WATCH}" to start it here, or "run" to only look at it'
+            self._complain((SERVICES, name, WATCH), what, mend)
+            return None
+        read = self._read((SERVICES, name), expand_watched(table), WatchedAsWritten)
+        return None if read is None else read.watch
+
+    def _check_name(self, name: str) -> None:
         try:
             check_service_name(name)
         except ValueError as error:
-            self._complain(keys, str(error), "such as: [services.shop]")
-        return self._read(keys, expand_service(raw), ServiceAsWritten)
+            self._complain((SERVICES, name), str(error), "such as: [services.shop]")
 
     def _read(self, keys: Keys, raw: object, model: type[_RecordT]) -> _RecordT | None:
         try:

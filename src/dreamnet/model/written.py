@@ -243,6 +243,7 @@ class ServiceAsWritten(Record):
         description="the command that starts one instance; $PORT and the service's variables are "
         "filled in; listen on 127.0.0.1:$PORT",
         examples=[".venv/bin/uvicorn shop:app --port $PORT"],
+        json_schema_extra={"or": 'watch = { url = "https://..." } for what is only watched'},
     )
     route: Route | None = Field(
         default=None,

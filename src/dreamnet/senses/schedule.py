@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Protocol
 
-from dreamnet.model.services import Probe
-
 SHORTEST_S = 0.01  # no configuration makes a probe spin
 _FIRST_LOOK_S = 0.05
 _LONGEST_LOOK_S = 0.25
@@ -23,6 +21,30 @@ class Randomness(Protocol):
         ...
 
 
+class Pace(Protocol):
+    """What a plan follows: a probe, or a watch."""
+
+    @property
+    def interval(self) -> timedelta:
+        """Return the longest gap between two questions."""
+        ...
+
+    @property
+    def jitter(self) -> float:
+        """Return the share of the interval that is varied at random."""
+        ...
+
+    @property
+    def failures(self) -> int:
+        """Return how many bad answers decide."""
+        ...
+
+    @property
+    def successes(self) -> int:
+        """Return how many good answers end the start."""
+        ...
+
+
 class Schedule:
     """The plan of one probe, in seconds of the monotonic clock; it neither waits nor asks.
 
@@ -31,9 +53,16 @@ class Schedule:
     beats missed by a slow answer are skipped.
     """
 
-    def __init__(self, probe: Probe, start_period: timedelta, rng: Randomness) -> None:
-        self._interval_s = max(SHORTEST_S, probe.interval.total_seconds())
-        self._probe = probe
+    def __init__(
+        self,
+        pace: Pace,
+        start_period: timedelta,
+        rng: Randomness,
+        second_look_s: float = _SECOND_LOOK_S,
+    ) -> None:
+        self._interval_s = max(SHORTEST_S, pace.interval.total_seconds())
+        self._pace = pace
+        self._second_look_s = second_look_s
         self._rng = rng
         self._start_period_s = start_period.total_seconds()
         self._starting_until = 0.0
@@ -60,7 +89,7 @@ class Schedule:
 
     def _count(self, *, good: bool) -> None:
         self._goods, self._bads = (self._goods + 1, 0) if good else (0, self._bads + 1)
-        if self._goods >= self._probe.successes:
+        if self._goods >= self._pace.successes:
             self._starting_until = 0.0
 
     def _hurried_gap(self, now: float) -> float | None:
@@ -68,12 +97,12 @@ class Schedule:
             gap = self._look_s
             self._look_s = min(_LONGEST_LOOK_S, gap * _LOOK_GROWTH)
             return gap
-        return _SECOND_LOOK_S if 0 < self._bads < self._probe.failures else None
+        return self._second_look_s if 0 < self._bads < self._pace.failures else None
 
     def _next_beat(self, asked_at: float, now: float) -> None:
         if asked_at < self.planned - _EARLY_S and now < self.planned:
             return  # an extra question was asked between two beats
-        self.planned += self._interval_s * (1.0 - self._probe.jitter * self._rng.random())
+        self.planned += self._interval_s * (1.0 - self._pace.jitter * self._rng.random())
         if self.planned <= now:
             missed = int((now - self.planned) / self._interval_s) + 1
             self.planned += missed * self._interval_s

@@ -11,8 +11,9 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from dreamnet.model.services import ServiceName, ServiceSpec
+from dreamnet.model.watches import WatchName
 from dreamnet.web.handles import Handles
-from dreamnet.web.problems import MEDIA_TYPE, unknown
+from dreamnet.web.problems import MEDIA_TYPE, Problem, unknown
 from dreamnet.web.streams import Streams
 
 LARGEST_NUMBER = 2**63 - 1
@@ -80,7 +81,10 @@ def answer(body: object, status: int = 200, headers: dict[str, str] | None = Non
 
 
 def service_of(handles: Handles, name: str) -> ServiceSpec:
-    """Return a service; the problem names the others."""
+    """Return a service; the problem names the others, or says that it is only watched."""
+    if WatchName(name) in handles.world.outside.watches:
+        what = f"{name} is only watched: it is not run here, and nothing is ever done to it"
+        raise Problem(409, "only-watched", what, mend="see how it is: dreamnet status")
     spec = handles.world.services.get(ServiceName(name))
     if spec is None:
         raise unknown("service", name[:80], list(handles.world.services))

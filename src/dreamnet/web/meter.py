@@ -34,7 +34,8 @@ class Meter:
 
     async def run(self) -> None:
         """Measure for ever."""
-        self._handles.metrics.know(self._handles.world.services)
+        world = self._handles.world
+        self._handles.metrics.know([*world.services, *world.outside.watches])
         async with Tasks("meter") as tasks:
             tasks.loop("facts", self._facts)
             tasks.loop("ledger", self._ledger)

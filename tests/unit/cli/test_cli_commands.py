@@ -29,6 +29,31 @@ def test_status_shows_everything(world: World, run: Run) -> None:
     ]  # fmt: skip
 
 
+def test_status_shows_what_is_only_watched(world: World, run: Run) -> None:
+    body = world.status().body
+    well = {"name": "bank", "state": "well", "took_ms": 12.6, "output": "status 200"}
+    well |= {"certificate_days": 12, "certificate_expiring": True, "what": "https://bank.example/"}
+    new = {"name": "till", "state": "unknown", "took_ms": None, "output": ""}
+    new |= {"certificate_days": None, "certificate_expiring": False, "what": "tcp 10.0.0.7:80"}
+    world.routes["/api/status"] = Reply(body | {"watches": [well, new]})
+    lines = run("status").out.splitlines()
+    [bank] = [line.split() for line in lines if line.startswith("bank")]
+    [till] = [line.split() for line in lines if line.startswith("till")]
+    assert bank == [
+        "bank",
+        "well",
+        "13",
+        "ms",
+        "12",
+        "d",
+        "EXPIRING",
+        "status",
+        "200",
+        "https://bank.example/",
+    ]
+    assert till == ["till", "unknown", "-", "-", "-", "tcp", "10.0.0.7:80"]
+
+
 def test_status_writes_the_api_answer_as_json(world: World, run: Run) -> None:
     said = run("status", "--json")
     assert said.json["services"][0]["name"] == "shop"

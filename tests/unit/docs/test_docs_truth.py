@@ -157,14 +157,15 @@ def completed(block: str) -> str:
     if not services:
         return f"{block}\n[services.example]\n{ENOUGH}"
     for service, table in services.items():
-        if "run" not in table:
+        if not {"run", "watch"} & set(table):
             block += f"\n[services.{service}]\n{ENOUGH}"
     return block
 
 
 def furnish(folder: Path, text: str) -> None:
     """Make the programs, folders and files that a configuration names."""
-    for service in tomllib.loads(text)[SERVICES].values():
+    tables = tomllib.loads(text)[SERVICES].values()
+    for service in (table for table in tables if "watch" not in table):
         home = folder / service.get("path", ".")
         home.mkdir(parents=True, exist_ok=True)
         health = service.get("health", {})
@@ -191,7 +192,8 @@ def test_settings_are_accepted(
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     file = tmp_path / "dreamnet.toml"
     file.write_text(text, encoding="utf-8")
-    assert load_settings(file).services
+    settings = load_settings(file)
+    assert settings.services or settings.watches
 
 
 # -- requests

@@ -129,3 +129,23 @@ def test_occupancy_never_exceeds_capacity_nor_shares_a_target(
     assert len(inside) <= capacity
     for one in inside:
         assert sum(overlaps(one.target, other.target) for other in inside) == 1
+
+
+@given(
+    st.sampled_from(["bank", "bank/1", "bank/certificate"]),
+    st.sampled_from(Verb),
+    st.sampled_from(Agent),
+    st.booleans(),
+)
+def test_what_is_only_watched_is_never_touched(
+    target: str, verb: Verb, performer: Agent, approved: bool
+) -> None:
+    policy = ReefPolicy(offices={Office.HEAL: OfficePolicy(capacity=2)})
+    wanted = proposal(target, verb=verb, performer=performer)
+    judged = attempt_settlement(
+        wanted, Reef(policy, untouchable=frozenset({"bank"})), approved=approved
+    )
+    assert not judged.permitted
+    assert not judged.waits
+    assert judged.retry_after_s is None
+    assert "only watched" in judged.reason

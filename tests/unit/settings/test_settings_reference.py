@@ -11,6 +11,7 @@ from dreamnet.model.policy import OfficePolicy
 from dreamnet.model.sections import NodeSettings
 from dreamnet.model.services import LogLimits, Replicas, Route
 from dreamnet.model.settings import SECTIONS, SERVICES, Settings
+from dreamnet.model.watch_written import WATCH, WatchAsWritten
 from dreamnet.model.written import (
     EnvAsWritten,
     HealthAsWritten,
@@ -30,6 +31,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "`health.live`, `health.ready`": ProbeAsWritten,
     "`env`": EnvAsWritten,
     "`logs`": LogLimits,
+    f"`{WATCH}`": WatchAsWritten,
 }
 
 
@@ -63,7 +65,7 @@ def test_every_setting_has_a_reason() -> None:
 
 
 def test_the_reference_covers_every_table_of_the_settings() -> None:
-    assert {*SECTIONS, SERVICES} == set(Settings.model_fields) - {"file"}
+    assert {*SECTIONS, SERVICES} == set(Settings.model_fields) - {"file", "watches"}
 
 
 def test_a_shared_database_promises_no_second_node() -> None:

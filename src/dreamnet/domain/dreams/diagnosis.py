@@ -29,6 +29,9 @@ class SymptomKind(StrEnum):
     ALL_ERRING = "all-erring"
     ALL_UNREADY = "all-unready"
     UNREADY = "unready"
+    UNREACHABLE = "unreachable"
+    WRONG_ANSWER = "wrong-answer"
+    CERTIFICATE_EXPIRING = "certificate-expiring"
 
 
 class Remedy(StrEnum):
@@ -43,7 +46,8 @@ class Remedy(StrEnum):
 _GRAVITY = {kind: rank for rank, kind in enumerate(SymptomKind)}
 
 # A hung or erring instance is replaced first: the new one starts beside it, so a wrong diagnosis
-# costs nothing. A dead one can only be restarted. What a restart cannot cure is waited out.
+# costs nothing. A dead one can only be restarted. What a restart cannot cure is waited out. What
+# lies outside is never touched: a person is told.
 _LADDERS: dict[SymptomKind, tuple[Remedy, ...]] = {
     SymptomKind.DIED: (Remedy.RESTART,),
     SymptomKind.CANNOT_START: (Remedy.RESTART,),
@@ -56,6 +60,9 @@ _LADDERS: dict[SymptomKind, tuple[Remedy, ...]] = {
     SymptomKind.ALL_ERRING: (Remedy.WAIT,),
     SymptomKind.ALL_UNREADY: (Remedy.WAIT,),
     SymptomKind.UNREADY: (Remedy.WAIT,),
+    SymptomKind.UNREACHABLE: (Remedy.ESCALATE,),
+    SymptomKind.WRONG_ANSWER: (Remedy.ESCALATE,),
+    SymptomKind.CERTIFICATE_EXPIRING: (Remedy.ESCALATE,),
 }
 
 _TROUBLES = {
@@ -64,6 +71,9 @@ _TROUBLES = {
     TroubleKind.ENV_INVALID: SymptomKind.ENV_INVALID,
     TroubleKind.DIED: SymptomKind.DIED,
     TroubleKind.REJECTED: SymptomKind.GATEWAY_REJECTED,
+    TroubleKind.UNREACHABLE: SymptomKind.UNREACHABLE,
+    TroubleKind.WRONG_ANSWER: SymptomKind.WRONG_ANSWER,
+    TroubleKind.CERTIFICATE_EXPIRING: SymptomKind.CERTIFICATE_EXPIRING,
 }
 
 

@@ -15,6 +15,7 @@ from dreamnet.model.policy import HealPolicy
 from dreamnet.model.record import Record
 
 LONGEST_STORY = 200
+_FOR_A_PERSON = "only a person can mend this"
 
 
 class Phase(StrEnum):
@@ -172,7 +173,7 @@ def _diagnosed(dream: Dream, policy: HealPolicy, now: datetime) -> Dream:
     remedy = remedy_for(dream.symptom.kind, len(dream.tries))
     failed = ineffective_tries(dream, policy, now)
     if remedy is Remedy.ESCALATE:
-        return _escalate(dream, now, "only a person can mend this")
+        return _escalate(dream, now, _FOR_A_PERSON)
     if failed >= policy.tries:
         return _escalate(dream, now, f"{failed} tries within the window did not help")
     pause = pause_after(failed, policy)
@@ -195,6 +196,8 @@ def _diagnosing(
     if symptom.graver_than(dream.symptom):
         return Step(_diagnosed(_taken_over(dream, symptom, now), policy, now))
     remedy = remedy_for(dream.symptom.kind, len(dream.tries))
+    if remedy is Remedy.ESCALATE:
+        return Step(_escalate(dream, now, _FOR_A_PERSON))
     if remedy is Remedy.WAIT:
         late = now - dream.opened > policy.patience
         return Step(_escalate(dream, now, "it does not pass by itself") if late else dream)

@@ -28,7 +28,7 @@ class Peers:
 
 @dataclass(frozen=True)
 class View:
-    """A target now: a slot, a service or a part of DreamNet.
+    """A target now: a slot, a service, a part of DreamNet or something that is only watched.
 
     `incarnation` names the present process (empty: none), `since` is when its present
     readiness verdict began, `good_in_row` counts good answers of every probe since a bad one.
@@ -55,13 +55,16 @@ class View:
 
 
 class TroubleKind(StrEnum):
-    """Conditions that are seen on a whole service or a part, not on one instance."""
+    """Conditions of a whole service, a part, or something outside; not of one instance."""
 
     ALL_UNREADY = "all-unready"
     ALL_ERRING = "all-erring"
     ENV_INVALID = "env-invalid"
     DIED = "died"
     REJECTED = "gateway-rejected"
+    UNREACHABLE = "unreachable"
+    WRONG_ANSWER = "wrong-answer"
+    CERTIFICATE_EXPIRING = "certificate-expiring"
 
 
 @dataclass(frozen=True)

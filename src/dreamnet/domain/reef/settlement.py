@@ -32,11 +32,12 @@ class Occupant:
 
 @dataclass(frozen=True)
 class Reef:
-    """What a judgement looks at: the policy, who is in, and the kill switch."""
+    """What a judgement looks at: the policy, who is in, the kill switch, what is only watched."""
 
     policy: ReefPolicy | None
     occupants: tuple[Occupant, ...] = ()
     halted: bool = False
+    untouchable: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ def overlaps(one: str, other: str) -> bool:
 
 def attempt_settlement(proposal: Proposal, reef: Reef, *, approved: bool = False) -> Judgement:
     """Return the judgement on a proposal; without a policy everything is refused."""
+    if any(overlaps(proposal.target, one) for one in reef.untouchable):
+        return _never(f"{proposal.target} is only watched: nothing is ever done to it")
     if reef.halted:
         return Judgement(
             reason="DreamNet is halted",

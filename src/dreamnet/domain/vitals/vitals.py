@@ -1,13 +1,11 @@
-"""How an instance is in one aspect: probe answers counted into a verdict."""
+"""How an instance (or a watched target) is in one aspect: answers counted into a verdict."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-
-from dreamnet.model.facts import Probed
-from dreamnet.model.services import Probe
+from typing import Protocol
 
 REMEMBERED = 32
 
@@ -18,6 +16,39 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"
     WELL = "well"
     FAILING = "failing"
+
+
+class Answer(Protocol):
+    """What is counted: an answer to a probe, or to a look at a watched target."""
+
+    @property
+    def at(self) -> datetime:
+        """Return when it came."""
+        ...
+
+    @property
+    def good(self) -> bool:
+        """Return whether it was good."""
+        ...
+
+    @property
+    def output(self) -> str:
+        """Return what was said."""
+        ...
+
+
+class Thresholds(Protocol):
+    """How many equal answers in a row turn the verdict."""
+
+    @property
+    def failures(self) -> int:
+        """Return how many bad ones."""
+        ...
+
+    @property
+    def successes(self) -> int:
+        """Return how many good ones."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,29 +93,29 @@ class Vitals:
         return sum(at >= instant for at in self.streak.good_at)
 
 
-def step(vitals: Vitals, probed: Probed, probe: Probe) -> Vitals:
-    """Return the vitals after one answer, judged by the thresholds of `probe`.
+def step(vitals: Vitals, answer: Answer, thresholds: Thresholds) -> Vitals:
+    """Return the vitals after one answer, judged by `thresholds`.
 
     An answer that is not newer than the last one (repeated, late) changes nothing.
     """
-    if vitals.last_at is not None and probed.at <= vitals.last_at:
+    if vitals.last_at is not None and answer.at <= vitals.last_at:
         return vitals
-    streak = vitals.streak.after(probed.at, good=probed.good)
-    verdict = _verdict(vitals.verdict, streak, probe)
+    streak = vitals.streak.after(answer.at, good=answer.good)
+    verdict = _verdict(vitals.verdict, streak, thresholds)
     return replace(
         vitals,
         verdict=verdict,
-        since=vitals.since if verdict is vitals.verdict else probed.at,
+        since=vitals.since if verdict is vitals.verdict else answer.at,
         streak=streak,
         ever_well=vitals.ever_well or verdict is Verdict.WELL,
-        last_at=probed.at,
-        last_output=probed.output,
+        last_at=answer.at,
+        last_output=answer.output,
     )
 
 
-def _verdict(before: Verdict, streak: Streak, probe: Probe) -> Verdict:
-    if streak.goods >= probe.successes:
+def _verdict(before: Verdict, streak: Streak, thresholds: Thresholds) -> Verdict:
+    if streak.goods >= thresholds.successes:
         return Verdict.WELL
-    if streak.bads >= probe.failures:
+    if streak.bads >= thresholds.failures:
         return Verdict.FAILING
     return before

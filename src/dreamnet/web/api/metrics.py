@@ -17,6 +17,7 @@ from dreamnet.model.cases import CaseKind
 from dreamnet.model.instances import InstanceState, Usage
 from dreamnet.web.face import Node
 from dreamnet.web.handles import Handles
+from dreamnet.web.outside import watch_families
 from dreamnet.web.views import usage_of
 
 NEWEST_MESSAGES = 500
@@ -42,7 +43,7 @@ async def get_metrics(node: Node) -> Response:
 
 
 def _set_instances(node: Handles) -> None:
-    node.metrics.know(node.world.services)
+    node.metrics.know([*node.world.services, *node.world.outside.watches])
     for name in node.world.services:
         seen = node.world.of_service(name)
         states = Counter(str(one.instance.state) for one in seen)
@@ -90,7 +91,7 @@ class _Now(Collector):
         halted = GaugeMetricFamily(
             "dreamnet_halted", "1 while the kill switch is thrown.", self._node.desk.halted()
         )
-        return [desired, halted, *self._dreams(), *self._usage()]
+        return [desired, halted, *self._dreams(), *self._usage(), *watch_families(self._node)]
 
     def _dreams(self) -> list[GaugeMetricFamily]:
         if self._live is None:

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from dreamnet.model.policy import OfficePolicy
 from dreamnet.web.face import Node, answer
 from dreamnet.web.handles import Handles
+from dreamnet.web.outside import watch_view
 from dreamnet.web.views import (
     View,
     dream_counts,
@@ -22,12 +23,13 @@ router = APIRouter(tags=["status"])
 
 @router.get("/api/status")
 async def get_status(node: Node) -> Response:
-    """Return the node, the gateway, every service, and how many dreams there are."""
+    """Return the node, the gateway, every service and watch, and how many dreams there are."""
     services = [service_view(node, spec) for spec in node.world.services.values()]
     body = {
         "node": await own_status(node),
         "gateway": gateway_view(node),
         "services": await asyncio.gather(*services),
+        "watches": [watch_view(node, seen) for seen in node.world.outside.watches.values()],
         "dreams": await dream_counts(node),
     }
     return answer(body)
