@@ -11,7 +11,7 @@ COMPILE := $(RUN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--no-emit-index-url --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
 .PHONY: help setup setup-node demo test gates lint types imports sizes licences dependencies \
-	pytest domain chaos deep bench lock wheel tree format clean
+	pytest domain chaos deep bench lock wheel reference tree format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -76,6 +76,9 @@ lock: setup ## renew the locks after a change of pyproject.toml: make lock UPGRA
 
 wheel: setup ## build the wheel into dist/
 	$(RUN)/uv build --quiet --wheel --no-build-isolation --python $(RUN)/python --out-dir dist .
+
+reference: setup ## write the tables of docs/reference from the code
+	$(RUN)/python -m tools.reference
 
 tree: setup ## write the tree of modules into docs/architecture.md
 	$(RUN)/python tools/write_tree.py
