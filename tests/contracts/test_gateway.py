@@ -48,6 +48,13 @@ def kill(world: World, gateway: Gateway, part: str) -> None:
         os.kill(world.pid("room" if part == "room" else "envoy"), signal.SIGKILL)
 
 
+def hang(world: World, gateway: Gateway, part: str) -> None:
+    if isinstance(gateway, FakeGateway):
+        gateway.hang("room" if part == "room" else "gateway")
+    else:
+        os.kill(world.pid("room" if part == "room" else "envoy"), signal.SIGSTOP)
+
+
 async def test_the_same_table_again_changes_nothing(any_gateway: Gateway, world: World):
     server = await world.servers.start("a")
     first = await any_gateway.apply(table(backend(server)))
@@ -83,6 +90,22 @@ async def test_a_killed_part_is_told_at_once_and_restarted(
     assert (dead, end.signal, end.expected) == (part, signal.SIGKILL, False)
     await any_gateway.restart(part)
     await any_gateway.restart(part)  # alive: nothing happens
+    sample = await any_gateway.sample()
+    assert sample.room_answers
+
+
+@pytest.mark.parametrize("part", ["gateway", "room"])
+async def test_a_part_that_hangs_answers_nothing_and_is_brought_back(
+    any_gateway: Gateway, world: World, part
+):
+    server = await world.servers.start("a")
+    await any_gateway.apply(table(backend(server)))
+    assert await any_gateway.answers(part)
+    hang(world, any_gateway, part)
+    assert any_gateway.runs(part)
+    assert not await any_gateway.answers(part)
+    await any_gateway.restart(part)
+    assert await any_gateway.answers(part)
     sample = await any_gateway.sample()
     assert sample.room_answers
 

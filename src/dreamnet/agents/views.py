@@ -67,10 +67,12 @@ def _part(world: World, part: str) -> View:
 
 
 def _still(trouble: Trouble | None, good_in_row: int) -> bool:
-    """A part that answers again is no longer dead, unless its death is a story not yet told."""
+    """A part that answers again is well again, unless its death is a story not yet told."""
     if trouble is None:
         return False
-    return trouble.kind is not TroubleKind.DIED or bool(trouble.mended) or good_in_row == 0
+    if trouble.kind in (TroubleKind.DIED, TroubleKind.HUNG):
+        return bool(trouble.mended) or good_in_row == 0
+    return True
 
 
 def _service(world: World, spec: ServiceSpec, now: datetime) -> View:

@@ -21,6 +21,7 @@ from dreamnet.model.facts import (
     InstanceExited,
     PartAnswered,
     PartDied,
+    PartHung,
     Probed,
     WatchAnswered,
 )
@@ -77,8 +78,16 @@ class PartSeen:
     @property
     def is_dead(self) -> bool:
         """Return whether its death is known and it has not answered since."""
-        died = self.trouble is not None and self.trouble.kind is TroubleKind.DIED
-        return died and self.good_in_row == 0
+        return self._is(TroubleKind.DIED)
+
+    @property
+    def is_hung(self) -> bool:
+        """Return whether it is known to hang and has not answered since."""
+        return self._is(TroubleKind.HUNG)
+
+    def _is(self, kind: TroubleKind) -> bool:
+        known = self.trouble is not None and self.trouble.kind is kind
+        return known and self.good_in_row == 0
 
 
 def _is_older(at: datetime, than: datetime | None) -> bool:
@@ -251,7 +260,7 @@ class World:
                 return self._exited(fact)
             case Answered():
                 return self._answered(fact)
-            case PartDied() | PartAnswered() | GatewayRejected():
+            case PartDied() | PartHung() | PartAnswered() | GatewayRejected():
                 return self._part(fact)
             case EnvInvalid():
                 return self._env(fact)
@@ -288,7 +297,7 @@ class World:
                 return is_erring(fact) != is_erring(before)
         return False
 
-    def _part(self, fact: PartDied | PartAnswered | GatewayRejected) -> bool:
+    def _part(self, fact: PartDied | PartHung | PartAnswered | GatewayRejected) -> bool:
         match fact:
             case PartAnswered():
                 part = self.parts[fact.part]
@@ -304,11 +313,20 @@ class World:
                     return False
                 trouble = Trouble(TroubleKind.DIED, str(fact.exit), mended=fact.mended)
                 self.parts[fact.part] = PartSeen(0, trouble, fact.at)
+            case PartHung():
+                return self._hung(fact)
             case GatewayRejected():
                 words = "; ".join(fact.rejected)
                 trouble = Trouble(TroubleKind.REJECTED, words) if words else None
                 self.parts["gateway"].trouble = trouble
                 self.parts["gateway"].noticed = fact.at
+        return True
+
+    def _hung(self, fact: PartHung) -> bool:
+        known = self.parts[fact.part]
+        if known.is_dead or known.is_hung or _is_older(fact.at, known.answered):
+            return False
+        self.parts[fact.part] = PartSeen(0, Trouble(TroubleKind.HUNG, fact.words), fact.at)
         return True
 
     def _env(self, fact: EnvInvalid) -> bool:

@@ -21,7 +21,7 @@ from dreamnet.model.facts import PartDied
 from dreamnet.model.instances import InstanceId
 from dreamnet.model.services import ServiceName
 from dreamnet.senses.life import watch_instances
-from dreamnet.senses.parts import watch_parts
+from dreamnet.senses.parts import PartPulse, watch_parts
 from dreamnet.senses.target import Target
 from dreamnet.web.meter import Meter
 from dreamnet.web.server import Server, make_app
@@ -33,7 +33,7 @@ STOP_MARGIN_S = 30.0
 # What must rest before a stop: nobody may mistake our own stopping for something to be healed.
 ACTING = (
     *("dreamkeeper", "deploykeeper", "weaver", "envkeeper", "relaybot", "weave", "follow"),
-    *("life", "parts", "telemetry", "watcher", "meter", "prune"),
+    *("life", "parts", "gateway-pulse", "room-pulse", "telemetry", "watcher", "meter", "prune"),
 )
 
 log = logger("node")
@@ -126,6 +126,8 @@ def _begin(node: Node, tasks: Tasks) -> None:
     tasks.loop("facts", lambda: _listen(node, facts))
     tasks.loop("life", lambda: watch_instances(node.platform, publish, clock))
     tasks.loop("parts", lambda: watch_parts(node.gateway, publish, clock))
+    tasks.loop("gateway-pulse", PartPulse("gateway", node.gateway, publish, clock).run)
+    tasks.loop("room-pulse", PartPulse("room", node.gateway, publish, clock).run)
     tasks.loop("telemetry", node.telemetry.run)
     tasks.loop("watcher", node.watcher.run)
     tasks.loop("follow", lambda: _follow(node))

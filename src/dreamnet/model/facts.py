@@ -60,6 +60,15 @@ class PartDied(Record):
     mended: str = ""
 
 
+class PartHung(Record):
+    """A part of DreamNet itself runs but has not answered for a while."""
+
+    kind: Literal["part-hung"] = "part-hung"
+    at: datetime
+    part: Literal["gateway", "room"]
+    words: str
+
+
 class PartAnswered(Record):
     """A part of DreamNet itself answered a look at it."""
 
@@ -114,6 +123,7 @@ Fact = Annotated[
     | Probed
     | Answered
     | PartDied
+    | PartHung
     | PartAnswered
     | GatewayRejected
     | EnvInvalid

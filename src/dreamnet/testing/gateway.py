@@ -25,7 +25,8 @@ class FakeGateway:
     """Serves nobody, remembers everything.
 
     `tables` are the tables in force so far, newest last. While `reject_next` is not empty, the next
-    new table is rejected with it. `kill` ends a part as a SIGKILL would.
+    new table is rejected with it. `kill` ends a part as a SIGKILL would; `hang` stops one from
+    answering as a SIGSTOP would.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -37,6 +38,7 @@ class FakeGateway:
         self.restarts: list[Part] = []
         self._clock = clock
         self._running: set[Part] = set()
+        self._hanging: set[Part] = set()
         self._version = ""
         self._ends: asyncio.Queue[tuple[Part, Exit]] = asyncio.Queue()
 
@@ -54,6 +56,10 @@ class FakeGateway:
         if part in self._running:
             self._running.discard(part)
             self._ends.put_nowait((part, Exit(at=self._clock.now(), signal=_KILL)))
+
+    def hang(self, part: Part) -> None:
+        """Let a part run without answering."""
+        self._hanging.add(part)
 
     async def open(self) -> None:
         """Start (or adopt) both parts."""
@@ -75,12 +81,12 @@ class FakeGateway:
 
     async def sample(self) -> GatewaySample:
         """Return the counters the test has set, by address."""
-        if "gateway" not in self._running:
+        if not await self.answers("gateway"):
             raise Unavailable("the gateway is down")
         return GatewaySample(
             monotonic_s=self._clock.monotonic(),
             endpoints=self._endpoint_samples(),
-            room_answers="room" in self._running,
+            room_answers=await self.answers("room"),
         )
 
     def _endpoint_samples(self) -> tuple[EndpointSample, ...]:
@@ -103,9 +109,14 @@ class FakeGateway:
         while True:
             yield await self._ends.get()
 
+    async def answers(self, part: Part) -> bool:
+        """Tell whether a part runs and does not hang."""
+        return part in self._running and part not in self._hanging
+
     async def restart(self, part: Part) -> None:
-        """Start a part that died."""
-        if part not in self._running:
+        """Start a part that died or hangs."""
+        if not await self.answers(part):
+            self._hanging.discard(part)
             self.restarts.append(part)
             self._running.add(part)
 

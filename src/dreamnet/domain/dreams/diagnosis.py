@@ -19,6 +19,7 @@ class SymptomKind(StrEnum):
     """What is wrong; declared from the gravest to the mildest."""
 
     DIED = "died"
+    HUNG = "hung"
     CANNOT_START = "cannot-start"
     CRASH = "crash"
     HANG = "hang"
@@ -50,6 +51,7 @@ _GRAVITY = {kind: rank for rank, kind in enumerate(SymptomKind)}
 # lies outside is never touched: a person is told.
 _LADDERS: dict[SymptomKind, tuple[Remedy, ...]] = {
     SymptomKind.DIED: (Remedy.RESTART,),
+    SymptomKind.HUNG: (Remedy.RESTART,),
     SymptomKind.CANNOT_START: (Remedy.RESTART,),
     SymptomKind.CRASH: (Remedy.RESTART,),
     SymptomKind.HANG: (Remedy.REPLACE, Remedy.RESTART),
@@ -70,6 +72,7 @@ _TROUBLES = {
     TroubleKind.ALL_ERRING: SymptomKind.ALL_ERRING,
     TroubleKind.ENV_INVALID: SymptomKind.ENV_INVALID,
     TroubleKind.DIED: SymptomKind.DIED,
+    TroubleKind.HUNG: SymptomKind.HUNG,
     TroubleKind.REJECTED: SymptomKind.GATEWAY_REJECTED,
     TroubleKind.UNREACHABLE: SymptomKind.UNREACHABLE,
     TroubleKind.WRONG_ANSWER: SymptomKind.WRONG_ANSWER,

@@ -61,6 +61,7 @@ class TroubleKind(StrEnum):
     ALL_ERRING = "all-erring"
     ENV_INVALID = "env-invalid"
     DIED = "died"
+    HUNG = "hung"
     REJECTED = "gateway-rejected"
     UNREACHABLE = "unreachable"
     WRONG_ANSWER = "wrong-answer"

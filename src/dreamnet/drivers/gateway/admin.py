@@ -75,6 +75,14 @@ class Admin:
             return False
         return '"state": "LIVE"' in text
 
+    async def answers(self) -> bool:
+        """Tell whether Envoy's main thread answers at all, ready or not."""
+        try:
+            await self._ask("GET", "/server_info")
+        except Unavailable:
+            return False
+        return True
+
     async def hosts(self) -> tuple[Host, ...]:
         """Return every endpoint with its health and counters."""
         text = await self._ask("GET", "/clusters?format=json")

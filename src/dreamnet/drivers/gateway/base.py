@@ -47,8 +47,16 @@ class Gateway(Protocol):
         """Return whether a part's process is there now: the look behind `watch`."""
         ...
 
+    async def answers(self, part: Part) -> bool:
+        """Return whether a part that runs answers within 2 s; true while it is being started."""
+        ...
+
     async def restart(self, part: Part) -> None:
-        """Start a part that died, with the last table; nothing happens when it is alive."""
+        """Start a part that died, with the last table; one that runs and answers is left alone.
+
+        One that runs but does not answer is killed first; nobody hears of that end by `watch`.
+        `Unavailable` when it does not come up.
+        """
         ...
 
     async def close(self, *, stop: bool) -> None:

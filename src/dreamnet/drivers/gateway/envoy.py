@@ -139,11 +139,17 @@ class EnvoyGateway:
         """Return whether a part's process is there now."""
         return self._parts.runs(part)
 
+    async def answers(self, part: Part) -> bool:
+        """Return whether a part answers; true while it is being started."""
+        return self._starts[part].locked() or await self._parts.answers(part)
+
     async def restart(self, part: Part) -> None:
-        """Start a part that died; `Unavailable` with its last words when it does not come up."""
+        """Start a part that died or hangs; `Unavailable` with its last words when that fails."""
         async with self._starts[part]:
             if self._parts.runs(part):
-                return
+                if await self._parts.answers(part):
+                    return
+                await self._parts.kill(part)
             if part == "gateway":
                 self._gate.forget()
             await self._parts.start(part)

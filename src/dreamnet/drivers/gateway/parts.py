@@ -63,6 +63,14 @@ class Parts:
             raise Unavailable(f"the {part} did not start: {self._last_words(part)}")
         self._watch(process)
 
+    async def answers(self, part: Part) -> bool:
+        """Tell whether a part answers now, whatever it says."""
+        return await (self._room_answers() if part == "room" else self._admin.answers())
+
+    async def kill(self, part: Part) -> None:
+        """End a part that hangs: SIGKILL, for it would not hear SIGTERM."""
+        await self._process(part).stop(timedelta(0))
+
     async def ends(self) -> AsyncIterator[tuple[Part, Exit]]:
         """Yield each part that dies, at once."""
         while True:
@@ -87,7 +95,9 @@ class Parts:
     def _watch(self, process: Detached) -> None:
         async def wait() -> None:
             await process.ended()
-            self._ends.put_nowait((process.part, process.exit(self._clock.now())))
+            exit_ = process.exit(self._clock.now())
+            if not exit_.expected:
+                self._ends.put_nowait((process.part, exit_))
 
         self._tasks.once(f"watch-{process.part}", wait)
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from dreamnet.kernel.errors import Unavailable
 from dreamnet.model.address import Address
 
-_ANSWER_LIMIT_S = 1.0
+_ANSWER_LIMIT_S = 2.0
 
 
 class RoomCounters(BaseModel):
