@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import re
@@ -16,7 +17,7 @@ from typing import Any
 
 from bench.figures import Figure, Spread
 
-Row = Mapping[str, str | float | Sequence[float] | None]
+Row = Mapping[str, str | float | Sequence[float | None] | None]
 ABSENT = "\N{EN DASH}"
 
 
@@ -25,7 +26,8 @@ class Table:
     """Rows of labels and measurements.
 
     A column named in `units` is measured: each row gives one value per run (or a single number,
-    or None where nothing was measured). Every other column is a label.
+    or None where nothing was measured); a run's value is None if it never came about. Every other
+    column is a label.
     """
 
     title: str
@@ -203,12 +205,14 @@ def _json_cell(table: Table, row: Row, column: str) -> Any:
     values = [value] if isinstance(value, (int, float)) else list(value)
     return {
         "values": values,
-        "median": figure.median,
-        "low": figure.low,
-        "high": figure.high,
-        "worst": figure.worst,
+        **{name: _finite(getattr(figure, name)) for name in ("median", "low", "high", "worst")},
         "runs": figure.runs,
     }
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no infinity: "never" is null."""
+    return value if math.isfinite(value) else None
 
 
 def _write_whole(path: Path, text: str) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
 from dreamnet.cli.demo.scenes import LOCKED_S, Scene, settle
 from dreamnet.cli.demo.stage import Stage, until_ready
-from dreamnet.cli.demo.story import Story, follow, last_seq, victim_of
+from dreamnet.cli.demo.story import Story, follow, last_seq, victim_of, wall_of
 from dreamnet.kernel.clock import SystemClock
 from dreamnet.testing.loadprocess import LoadProcess
 from dreamnet.testing.plan import Kind, Plan
@@ -90,7 +89,7 @@ async def play(stage: Stage, scene: Scene, load: LoadProcess, say: Callable[[str
     sent = load.counts.sent
     victim = await victim_of(stage, scene.target)
     async with scene.inject(stage) as fault_s:
-        story = Story(scene.target, _wall(fault_s), victim)
+        story = Story(scene.target, wall_of(fault_s), victim)
         say(f"\n[bold]{scene.title}[/bold] ({scene.target})")
         if scene.lasts_s is not None:
             await asyncio.sleep(max(0.0, LOCKED_S - (SystemClock().monotonic() - fault_s)))
@@ -122,11 +121,6 @@ async def _follow(
     except TimeoutError:
         say(f"[red]not finished within {SCENE_LIMIT_S:.0f} s[/red]")
         return seq
-
-
-def _wall(instant_s: float) -> datetime:
-    clock = SystemClock()
-    return clock.now() - timedelta(seconds=clock.monotonic() - instant_s)
 
 
 def _result(

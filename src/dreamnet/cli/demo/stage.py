@@ -21,6 +21,10 @@ from dreamnet.kernel.ports import free_port, is_free
 
 Say = Callable[[str], None]
 
+SHORT_BACKOFF = """\
+# The default is "1m", doubling; a demonstration cannot wait that long to show a back-off.
+backoff = "1s\""""
+
 PREFERRED_GATEWAY_PORT = 8080
 PREFERRED_API_PORT = 7300
 READY_LIMIT_S = 60.0
@@ -35,8 +39,7 @@ listen = "127.0.0.1:{api}"
 listen = "127.0.0.1:{gateway}"
 
 [heal]
-# The default is "1m", doubling; a demonstration cannot wait that long to show a back-off.
-backoff = "1s"
+{heal}
 
 [services.shop]
 path = "shop"
@@ -105,8 +108,11 @@ def _port(preferred: int) -> int:
     return preferred if is_free("127.0.0.1", preferred) else free_port()
 
 
-def prepare(folder: Path, say: Say) -> Stage:
-    """Copy the examples, give the foreign one its own environment, and write the settings."""
+def prepare(folder: Path, say: Say, heal: str = SHORT_BACKOFF) -> Stage:
+    """Copy the examples, give the foreign one its own environment, and write the settings.
+
+    `heal` is the text of the settings' section of that name.
+    """
     stage = Stage(folder.resolve(), _port(PREFERRED_GATEWAY_PORT), _port(PREFERRED_API_PORT))
     stage.folder.mkdir(parents=True, exist_ok=True)
     for name in ("shop", "httpbin"):
@@ -121,6 +127,7 @@ def prepare(folder: Path, say: Say) -> Stage:
         python=sys.executable,
         gunicorn=gunicorn,
         data=stage.shop_database.parent,
+        heal=heal,
     )
     (stage.folder / "dreamnet.toml").write_text(text)
     return stage

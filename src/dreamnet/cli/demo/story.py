@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from dreamnet.cli.demo.stage import Stage, ask, instance_of
 from dreamnet.client import ClientError
+from dreamnet.kernel.clock import SystemClock
 
 LOOK_EVERY_S = 0.1
 
@@ -35,7 +36,7 @@ class Story:
 
     def take(self, row: dict[str, Any]) -> str | None:
         """Take in one ledger row; returns the line to print, None when it belongs elsewhere."""
-        after_ms = self._after_ms(row["at"])
+        after_ms = self.after_ms(row["at"])
         if after_ms < 0:
             return None
         words = self._words(row, after_ms)
@@ -47,9 +48,10 @@ class Story:
 
     def note_dream(self, dream: dict[str, Any]) -> None:
         """Take over when the dream's first fact was seen."""
-        self.noticed_ms = self._after_ms(dream["noticed"])
+        self.noticed_ms = self.after_ms(dream["noticed"])
 
-    def _after_ms(self, at: str) -> float:
+    def after_ms(self, at: str) -> float:
+        """Return how long after the fault a ledger's instant was."""
         return (datetime.fromisoformat(at) - self.began).total_seconds() * 1000
 
     def _words(self, row: dict[str, Any], after_ms: float) -> str | None:
@@ -101,6 +103,12 @@ class Story:
         if body["phase"] == "escalated":
             self.escalated_ms = self.escalated_ms or after_ms
         return f"dream    {body['phase']}: {body['words']}"
+
+
+def wall_of(instant_s: float) -> datetime:
+    """Return the wall time of an instant of CLOCK_MONOTONIC."""
+    clock = SystemClock()
+    return clock.now() - timedelta(seconds=clock.monotonic() - instant_s)
 
 
 async def last_seq(stage: Stage) -> int:

@@ -1,0 +1,1 @@
+"""The gateway beside raw Envoy with the same configuration, and beside nginx."""

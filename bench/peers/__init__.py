@@ -1,0 +1,1 @@
+"""What people use instead of DreamNet, made small: the same faults under several supervisors."""
