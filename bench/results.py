@@ -156,11 +156,12 @@ def replace_section(text: str, name: str, content: str) -> str:
 
 def _markdown_table(table: Table) -> str:
     columns = table.columns()
-    heads = [f"{name}, {table.units[name]}" if name in table.units else name for name in columns]
+    heads = [f"{name}, {table.units[name]}" if table.units.get(name) else name for name in columns]
     rules = ["--:" if name in table.units else "---" for name in columns]
     lines = [heads, rules, *([_cell(table, row, name) for name in columns] for row in table.rows)]
     body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return f"**{table.title}** ({_explanation(table)})\n\n{body}"
+    explanation = f" ({_explanation(table)})" if table.units else ""
+    return f"**{table.title}**{explanation}\n\n{body}"
 
 
 def _cell(table: Table, row: Row, column: str) -> str:

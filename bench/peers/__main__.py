@@ -16,7 +16,7 @@ from pathlib import Path
 from bench.peers.chart import chart
 from bench.peers.journal import Notebook
 from bench.peers.report import cost_table, short_table, whole_table
-from bench.peers.rounds import RATE_PER_S, run
+from bench.peers.rounds import RATE_PER_S, jobs, run, unmeasured
 from bench.results import Report
 
 EVIDENCE = Path("docs/evidence/heal.md")
@@ -40,7 +40,9 @@ def main() -> int:
         _clear(work / "stages")
         asyncio.run(_run(work / "stages", arguments.rounds, notebook))
     _report(notebook, arguments.rounds, arguments.out)
-    return 0
+    missing = unmeasured(jobs(arguments.rounds), notebook.journal)
+    print(f"not measured: {', '.join(missing) or 'nothing'}")
+    return 1 if missing else 0
 
 
 def _report(notebook: Notebook, rounds: int, page: Path) -> None:

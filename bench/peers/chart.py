@@ -8,7 +8,8 @@ from html import escape
 from bench.figures import number
 from bench.peers.faults import FAULTS, Fault
 from bench.peers.outcome import Outcome
-from bench.peers.report import PARTIES, middle, of
+from bench.peers.party import PARTIES
+from bench.peers.report import middle, of
 
 COLOURS = ("#9aa0a6", "#e8a33d", "#d9653b", "#7a6fb0", "#1a7f64")
 WIDTH, LEFT, TOP, BAR, GAP = 860, 210, 70, 11, 16

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 
 from bench.peers.asking import ASK_EVERY_S
 from dreamnet.drivers.gateway.admin import Admin
@@ -17,14 +16,20 @@ from dreamnet.testing.instant import now
 async def instant_of_ejection(admin_port: int, ports: Sequence[int], until: float) -> float | None:
     """The first instant at which one of the ports is not healthy for Envoy; None if never."""
     admin = Admin(Address(host=LOOPBACK, port=admin_port))
-    addresses = {f"{LOOPBACK}:{port}" for port in ports}
+    addresses = frozenset(f"{LOOPBACK}:{port}" for port in ports)
     try:
         while now() < until:
-            with suppress(Unavailable):
-                hosts = await admin.hosts()
-                if any(host.address in addresses and not host.healthy for host in hosts):
-                    return now()
+            if await _has_ejected(admin, addresses):
+                return now()
             await asyncio.sleep(ASK_EVERY_S)
     finally:
         await admin.close()
     return None
+
+
+async def _has_ejected(admin: Admin, addresses: frozenset[str]) -> bool:
+    try:
+        hosts = await admin.hosts()
+    except Unavailable:
+        return False
+    return any(host.address in addresses and not host.healthy for host in hosts)

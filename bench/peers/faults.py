@@ -10,6 +10,8 @@ from bench.peers.party import Party
 from dreamnet.cli.demo.scenes import SCENES
 from dreamnet.testing import faults
 
+# Elsewhere there is nobody to kill, or it stands for pid 1, which cannot be killed.
+_MORTAL_SUPERVISORS = frozenset({"restart-always", "DreamNet"})
 _TARGETS = {scene.name: scene.target for scene in SCENES}
 
 
@@ -27,6 +29,10 @@ class Fault:
     window_s: float
     lasts_s: float
     useful_starts: int = 1
+
+    def applies_to(self, party: str) -> bool:
+        """False where it cannot be done."""
+        return self.target != "node" or party in _MORTAL_SUPERVISORS
 
     @property
     def length_s(self) -> float:

@@ -34,7 +34,6 @@ class Ours:
     """A DreamNet node as `dreamnet demo` sets it up, with the default back-off."""
 
     name = "DreamNet"
-    can_lose_its_supervisor = True
 
     def __init__(self, folder: Path) -> None:
         self._stage: Stage = prepare(folder, print, HEAL)

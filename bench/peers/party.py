@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+PARTIES = ("nothing", "restart-always", "systemd-like", "careful", "DreamNet")
+
 
 @dataclass(frozen=True)
 class Sight:
@@ -33,11 +35,6 @@ class Party(Protocol):
     @property
     def data(self) -> Path:
         """The folder with the shop's database and its crash file."""
-        ...
-
-    @property
-    def can_lose_its_supervisor(self) -> bool:
-        """False where nothing watches, and for what stands for pid 1, which cannot be killed."""
         ...
 
     async def open(self) -> None:

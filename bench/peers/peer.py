@@ -15,7 +15,7 @@ from bench.peers.asking import Question, all_well, instant_of_health, quiet_port
 from bench.peers.ejection import instant_of_ejection
 from bench.peers.party import Sight
 from bench.peers.plainenvoy import Gateway
-from bench.peers.policy import SYSTEMD, Policy
+from bench.peers.policy import Policy
 from bench.peers.units import Orders, Unit, read_events
 from dreamnet.cli.demo.stage import examples
 from dreamnet.drivers.gateway.commands import envoy_command
@@ -27,6 +27,7 @@ SLOTS = ("shop/1", "shop/2", "httpbin/1")
 READY = {"shop": "/health/ready", "httpbin": "/status/200"}
 WORK = {"shop": "/products", "httpbin": "/get"}
 READY_LIMIT_S = 30.0
+LOG_TAIL = 1000
 
 
 class Peer:
@@ -50,11 +51,6 @@ class Peer:
     def data(self) -> Path:
         """The folder with the shop's database and its crash file."""
         return self._folder / "data"
-
-    @property
-    def can_lose_its_supervisor(self) -> bool:
-        """False where nothing watches, and for systemd, which is pid 1."""
-        return self._policy.restarts and self._policy is not SYSTEMD
 
     async def open(self) -> None:
         """Start everything and wait until it serves."""
@@ -193,7 +189,12 @@ class Peer:
 
     async def _until_ready(self) -> None:
         questions = (self._question(target) for target in (*SLOTS, "gateway"))
-        await all_well((one for one in questions if one is not None), READY_LIMIT_S)
+        try:
+            await all_well((one for one in questions if one is not None), READY_LIMIT_S)
+        except TimeoutError as error:
+            log = self._events.with_suffix(".log")
+            words = log.read_text()[-LOG_TAIL:] if log.exists() else ""
+            raise TimeoutError(f"{self.name}: {error}; it said: {words}") from error
 
 
 def envoy_arguments(boot: Path) -> tuple[str, ...]:

@@ -10,9 +10,9 @@ from bench.figures import number
 from bench.peers.cost import Cost
 from bench.peers.faults import FAULTS, Fault
 from bench.peers.outcome import Outcome
+from bench.peers.party import PARTIES
 from bench.results import Row, Table
 
-PARTIES = ("nothing", "restart-always", "systemd-like", "careful", "DreamNet")
 SECONDS = {"noticed": "s", "served again": "s", "whole again": "s", "slowest answer": "s"}
 COUNTS = {"lost idempotent": "", "lost other": "", "vain starts": ""}
 MEASURES: dict[str, Callable[[Outcome], float | None]] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from bench.peers.faults import FAULTS, Fault
 from bench.peers.journal import Journal, Notebook
 from bench.peers.ours import Ours
 from bench.peers.outcome import Outcome
-from bench.peers.party import Party
+from bench.peers.party import PARTIES, Party
 from bench.peers.peer import Peer
 from bench.peers.policy import POLICIES, SYSTEMD
 from bench.peers.scene import CLIENT_PATIENCE_S, play
@@ -44,29 +44,41 @@ class Job:
     due_s: float
 
 
-def jobs(rounds: int, faults: Sequence[Fault] = FAULTS) -> list[Job]:
+def jobs(rounds: int) -> list[Job]:
     """Everything that one party has to go through, on a timetable that all share."""
-    listed: list[Job] = []
-    due_s = 0.0
-    for number in range(1, rounds + 1):
-        for fault in faults:
-            listed.append(Job(number, fault, due_s))
-            due_s += fault.length_s + PAUSE_S
+    return _timetable((number, fault) for number in range(1, rounds + 1) for fault in FAULTS)
+
+
+def remaining(listed: Sequence[Job], journal: Journal) -> list[Job]:
+    """The jobs that some party still has to do, on a timetable of their own."""
+    return _timetable(
+        (job.number, job.fault)
+        for job in listed
+        if any(_is_open(job, party, journal) for party in PARTIES)
+    )
+
+
+def _timetable(pairs: Iterable[tuple[int, Fault]]) -> list[Job]:
+    due_s, listed = 0.0, list[Job]()
+    for number, fault in pairs:
+        listed.append(Job(number, fault, due_s))
+        due_s += fault.length_s + PAUSE_S
     return listed
 
 
-def remaining(listed: Sequence[Job], wanted: Sequence[str], journal: Journal) -> list[Job]:
-    """The jobs that some party still has to do, moved to the front of the timetable."""
-    open_jobs = [
-        job
+def unmeasured(listed: Sequence[Job], journal: Journal) -> list[str]:
+    """What is missing in the journal, in words."""
+    return [
+        f"{party} {job.fault.name} {job.number}"
         for job in listed
-        if any(not journal.has(job.number, job.fault.name, party) for party in wanted)
+        for party in PARTIES
+        if _is_open(job, party, journal)
     ]
-    due_s, moved = 0.0, []
-    for job in open_jobs:
-        moved.append(Job(job.number, job.fault, due_s))
-        due_s += job.fault.length_s + PAUSE_S
-    return moved
+
+
+def _is_open(job: Job, party: str, journal: Journal) -> bool:
+    known = journal.has(job.number, job.fault.name, party)
+    return not known and job.fault.applies_to(party)
 
 
 async def run(folder: Path, rounds: int, notebook: Notebook) -> None:
@@ -80,7 +92,7 @@ async def run(folder: Path, rounds: int, notebook: Notebook) -> None:
             for _ in range(COST_REPEATS):
                 notebook.costs += await costs(parties, COST_STRETCH_S, loaded=True)
             notebook.write()
-        left = remaining(jobs(rounds), [one.name for one in parties], notebook.journal)
+        left = remaining(jobs(rounds), notebook.journal)
         print(f"{len(left)} faults for {len(parties)} parties, {_length(left)}", flush=True)
         async with asyncio.TaskGroup() as group:
             for place, (party, load) in enumerate(zip(parties, loads, strict=True)):
@@ -118,15 +130,12 @@ class Turn:
     async def take(self, listed: Sequence[Job], journal: Journal) -> None:
         """Play every job that is not in the journal, each at its time or as soon as possible."""
         for job in listed:
-            if journal.has(job.number, job.fault.name, self.party.name) or not self._fits(job):
+            if not _is_open(job, self.party.name, journal):
                 continue
             await asyncio.sleep(max(0.0, self.began + job.due_s - now()))
             for _ in range(TRIES):
                 if await self._played(job, journal):
                     break
-
-    def _fits(self, job: Job) -> bool:
-        return job.fault.target != "node" or self.party.can_lose_its_supervisor
 
     async def _played(self, job: Job, journal: Journal) -> bool:
         try:

@@ -78,15 +78,16 @@ class Supervisor:
             self._start(unit)
 
     def _start(self, unit: Unit) -> None:
-        process = subprocess.Popen(
-            unit.arguments,
-            cwd=unit.folder,
-            env=base_environment() | dict(unit.environment),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        with self._events.with_suffix(".log").open("a") as log:
+            process = subprocess.Popen(
+                unit.arguments,
+                cwd=unit.folder,
+                env=base_environment() | dict(unit.environment),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
         self._running[unit.name] = process
         self._tell("started", unit, process.pid)
 
