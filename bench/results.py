@@ -87,17 +87,14 @@ class Report:
 
         Both files are replaced as a whole. ValueError if the marks in the file do not pair.
         """
-        before = markdown.read_text() if markdown.exists() else ""
-        after = replace_section(before, self.name, self.markdown())
         beside = markdown.with_name(f"{markdown.stem}-{self.name}.json")
-        markdown.parent.mkdir(parents=True, exist_ok=True)
+        write_section(markdown, self.name, self.markdown())
         _write_whole(beside, json.dumps(self.to_json(), indent=2) + "\n")
-        _write_whole(markdown, after)
         return beside
 
     def markdown(self) -> str:
         """The section's text."""
-        parts = [_markdown_table(table) for table in self.tables]
+        parts = [markdown_table(table) for table in self.tables]
         return "\n\n".join([*parts, *self.notes, self._origin()])
 
     def _origin(self) -> str:
@@ -138,6 +135,14 @@ def _usable_cores() -> int:
     return os.cpu_count() or 1
 
 
+def write_section(markdown: Path, name: str, content: str) -> None:
+    """Replace (or append) one section of a page; ValueError if its marks do not pair."""
+    before = markdown.read_text() if markdown.exists() else ""
+    after = replace_section(before, name, content)
+    markdown.parent.mkdir(parents=True, exist_ok=True)
+    _write_whole(markdown, after)
+
+
 def replace_section(text: str, name: str, content: str) -> str:
     """Put content between `<!-- figures:NAME -->` and `<!-- /figures:NAME -->`.
 
@@ -154,7 +159,8 @@ def replace_section(text: str, name: str, content: str) -> str:
     return text[:start] + section + text[end + len(closing) :]
 
 
-def _markdown_table(table: Table) -> str:
+def markdown_table(table: Table) -> str:
+    """The table with its title and what its figures are."""
     columns = table.columns()
     heads = [f"{name}, {table.units[name]}" if table.units.get(name) else name for name in columns]
     rules = ["--:" if name in table.units else "---" for name in columns]

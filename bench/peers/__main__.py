@@ -17,7 +17,7 @@ from bench.peers.chart import chart
 from bench.peers.journal import Notebook
 from bench.peers.report import cost_table, short_table, whole_table
 from bench.peers.rounds import RATE_PER_S, jobs, run, unmeasured
-from bench.results import Report
+from bench.results import Report, markdown_table, write_section
 
 EVIDENCE = Path("docs/evidence/heal.md")
 WORK = Path(".dreamnet-bench")
@@ -49,10 +49,10 @@ def _report(notebook: Notebook, rounds: int, page: Path) -> None:
     outcomes, command = notebook.journal.outcomes, f"python -m bench.peers --rounds {rounds}"
     doubts = [f"The load was disturbed: {'; '.join(notebook.doubts)}."] if notebook.doubts else []
     reports = (
-        Report("peers-short", [short_table(outcomes)], command),
         Report("peers", [whole_table(outcomes)], command, notes=doubts),
         Report("cost", [cost_table(notebook.costs)], command),
     )
+    write_section(page, "peers-short", markdown_table(short_table(outcomes)))
     for report in reports:
         print(f"raw values: {report.write(page)}")
     picture = page.with_name(f"{page.stem}-lost.svg")

@@ -89,5 +89,5 @@ FAULTS = (
     Fault("locked", "the database is locked for 5 s", _locked, 8, 5, useful_starts=0),
     Fault("crash-loop", "crash loop for 6 s", lambda p: _crashing(p, "shop/2"), 10, 6),
     Fault("kill-gateway", "kill -9 of Envoy", lambda p: _killed(p, "gateway"), 4, 0),
-    Fault("kill-node", "kill -9 of the supervisor", lambda p: _killed(p, "node"), 5, 0),
+    Fault("kill-node", "kill -9 of the supervisor", lambda p: _killed(p, "node"), 8, 0),
 )

@@ -100,6 +100,7 @@ class Ours:
 
     async def reset(self, target: str) -> None:
         """Restart by hand what waits in its back-off; then nothing may be going on any more."""
+        await self._until_it_answers()
         waiting = [one["target"] for one in await self._live() if one["phase"] in WAITING]
         if "/" in target and target in waiting:
             service, _, slot = target.partition("/")
@@ -120,6 +121,15 @@ class Ours:
         if story.dream:
             with contextlib.suppress(ClientError):
                 story.note_dream(await ask(self._stage, f"/api/dreams/{story.dream}"))
+
+    async def _until_it_answers(self) -> None:
+        """A node that was killed may not be back yet."""
+        async with asyncio.timeout(CALM_LIMIT_S):
+            while True:
+                with contextlib.suppress(ClientError):
+                    await self._live()
+                    return
+                await asyncio.sleep(0.1)
 
     async def _live(self) -> list[dict[str, Any]]:
         return list((await ask(self._stage, "/api/dreams", live=True))["dreams"])

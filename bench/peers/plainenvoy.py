@@ -100,6 +100,7 @@ def _careful_routes(service: str) -> list[dict[str, Any]]:
 def _careful_cluster(ready: str) -> dict[str, Any]:
     check = {
         "interval": "1s",
+        "no_traffic_interval": "1s",  # the default of a minute would hold after each start
         "timeout": "0.5s",
         "unhealthy_threshold": 2,
         "healthy_threshold": 1,

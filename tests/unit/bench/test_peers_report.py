@@ -9,7 +9,7 @@ from bench.peers.chart import chart
 from bench.peers.cost import Cost
 from bench.peers.outcome import Outcome
 from bench.peers.report import cost_table, short_table, whole_table
-from bench.results import Report
+from bench.results import Report, markdown_table
 
 BASE = Outcome(1, "hang", "nothing", None, None, None, 260, 40, 4, 0, 0.02)
 OURS = replace(BASE, party="DreamNet", noticed=1.2, served=0.0, whole=2.0, lost_idempotent=0)
@@ -24,9 +24,17 @@ OUTCOMES = [
 
 
 def test_the_short_table_says_never_and_no_failure():
-    text = Report("short", [short_table(OUTCOMES)], "x").markdown()
+    text = markdown_table(short_table(OUTCOMES))
     assert "| a replica hangs | never (44) |" in text
     assert "| no failure (0) |" in text
+
+
+def test_a_supervisor_that_died_is_judged_by_whether_somebody_watches_again():
+    loop = replace(BASE, fault="kill-node", party="restart-always", served=0.0, lost_other=0)
+    ours = replace(loop, party="DreamNet", whole=1.25, lost_idempotent=0)
+    text = markdown_table(short_table([replace(loop, lost_idempotent=0), ours]))
+    assert "never watched again (0)" in text
+    assert "1.25 s (0)" in text
 
 
 def test_the_whole_table_keeps_what_never_came_about():
