@@ -126,7 +126,8 @@ def settings(folder: Path, stage: Stage) -> None:
 @contextmanager
 def _running(arguments: Sequence[str], folder: Path) -> Generator[psutil.Process]:
     with (folder / "output").open("w") as output:
-        process = subprocess.Popen(arguments, stdout=output, stderr=output)
+        # A session of its own, as DreamNet gives its Envoy: Linux shares the cores by session.
+        process = subprocess.Popen(arguments, stdout=output, stderr=output, start_new_session=True)
     try:
         yield psutil.Process(process.pid)
     finally:
