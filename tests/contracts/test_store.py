@@ -361,3 +361,18 @@ async def test_an_answer_is_stored_once_and_pruned(store: SqlStore) -> None:
         await store.tx(lambda tx: tx.answers.put("key", answer, NOW))
     assert await store.tx(lambda tx: tx.answers.prune(NOW)) == 0
     assert await store.tx(lambda tx: tx.answers.prune(NOW + SECOND)) == 1
+
+
+async def test_a_proof_of_writing_reaches_the_disk_and_leaves_nothing(
+    store: SqlStore, place: str | Path
+) -> None:
+    wal = Path(f"{place}-wal")
+    before = wal.stat().st_size if wal.exists() else 0
+    head = (await store.read(lambda tx: tx.ledger.verify())).head
+    await asyncio.gather(*(store.tx(lambda tx: tx.prove_writable()) for _ in range(8)))
+    assert (await store.read(lambda tx: tx.ledger.verify())).head == head
+    assert await store.tx(lambda tx: tx.answers.prune(NOW + 10**6 * SECOND)) == 0
+    if isinstance(place, Path):
+        assert wal.stat().st_size > before
+    with pytest.raises(Exception, match=r"read-?only"):
+        await store.read(lambda tx: tx.prove_writable())

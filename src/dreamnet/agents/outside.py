@@ -1,18 +1,22 @@
-"""What is seen of the world outside: targets that are watched and never touched."""
+"""What is seen of the world outside: watched targets, and whether our heartbeat is heard."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from dreamnet.domain.dreams.view import Trouble, TroubleKind, View
 from dreamnet.domain.outside import certificate
 from dreamnet.domain.outside.certificate import Expiry
 from dreamnet.domain.vitals import Verdict, Vitals
 from dreamnet.domain.vitals import step as step_vitals
-from dreamnet.model.facts import WatchAnswered
+from dreamnet.model.facts import BeatOutcome, HeartbeatTold, WatchAnswered
 from dreamnet.model.watches import Watch, WatchName, certificate_notice, certificate_target
+
+HEARTBEAT = "heartbeat"
+# So many intervals without a delivered beat are a dream; by then the outside calls somebody.
+UNHEARD_INTERVALS = 3
 
 
 @dataclass
@@ -35,24 +39,71 @@ class WatchSeen:
         return before != (self.vitals.verdict, self.expiry.is_expiring(fact.at))
 
 
+@dataclass
+class HeartbeatSeen:
+    """What became of our heartbeats; `unheard` is the first in a row that was not delivered."""
+
+    interval: timedelta
+    last: HeartbeatTold | None = None
+    delivered: datetime | None = None
+    unheard: datetime | None = None
+    good_in_row: int = 0
+
+    def take(self, fact: HeartbeatTold) -> bool:
+        """Take in one outcome; returns whether it is another one than before."""
+        before, self.last = self.last, fact
+        match fact.outcome:
+            case BeatOutcome.DELIVERED:
+                self.delivered, self.unheard = fact.at, None
+                self.good_in_row += 1
+            case BeatOutcome.UNDELIVERED:
+                self.unheard = self.unheard or fact.at
+                self.good_in_row = 0
+            case BeatOutcome.WITHHELD:  # it tells of us, not of the way
+                self.good_in_row = 0
+        return before is None or before.outcome is not fact.outcome
+
+    def view(self, now: datetime) -> View:
+        """Return what dreams see of it."""
+        trouble = None
+        late = self.unheard is not None and now - self.unheard >= self.interval * UNHEARD_INTERVALS
+        if late and self.last is not None:
+            trouble = Trouble(TroubleKind.UNHEARD, f"it cannot be delivered: {self.last.output}")
+        return View(
+            target=HEARTBEAT,
+            incarnation=HEARTBEAT if self.delivered else "",
+            ever_ready=True,
+            good_in_row=self.good_in_row,
+            trouble=trouble,
+            noticed=self.unheard,
+        )
+
+
 class Outside:
     """Kept by the world, for it has no instances, no route and no wanted number."""
 
     def __init__(self) -> None:
         self.watches: dict[WatchName, WatchSeen] = {}
+        self.heartbeat: HeartbeatSeen | None = None
 
     def watch(self, watches: Iterable[Watch]) -> None:
         """Name what is watched."""
         self.watches.update({watch.name: WatchSeen(watch) for watch in watches})
 
-    def apply(self, fact: WatchAnswered) -> bool:
+    def beat(self, interval: timedelta) -> None:
+        """Name how often a heartbeat is sent."""
+        self.heartbeat = HeartbeatSeen(interval)
+
+    def apply(self, fact: WatchAnswered | HeartbeatTold) -> bool:
         """Take in one fact; returns whether it is notable."""
+        if isinstance(fact, HeartbeatTold):
+            return self.heartbeat is not None and self.heartbeat.take(fact)
         seen = self.watches.get(fact.watch)
         return seen is not None and seen.take(fact)
 
     def views(self, now: datetime) -> dict[str, View]:
         """Return what dreams see of every target."""
-        found: dict[str, View] = {}
+        found = {} if self.heartbeat is None else {HEARTBEAT: self.heartbeat.view(now)}
         for name, seen in self.watches.items():
             found[name] = _reach(seen)
             if certificate_notice(seen.watch) is not None:

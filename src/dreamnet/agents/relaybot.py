@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
+from dreamnet.agents.beats import Beats
 from dreamnet.drivers.store.base import Store, Tx
 from dreamnet.kernel.clock import Clock
 from dreamnet.kernel.errors import DreamNetError
@@ -26,12 +28,16 @@ log = logger("relaybot")
 
 
 class RelayBot:
-    """The only one that delivers; agents whom nobody plays (operator, root) read in the store."""
+    """The only one that delivers; agents whom nobody plays (operator, root) read in the store.
 
-    def __init__(self, store: Store, clock: Clock, owner: str) -> None:
+    It is also the only one that speaks outward: with `beats` it tells that this node is well.
+    """
+
+    def __init__(self, store: Store, clock: Clock, owner: str, beats: Beats | None = None) -> None:
         self._store = store
         self._clock = clock
         self._owner = owner
+        self._beats = beats
         self._receivers: dict[Agent, Receiver] = {}
         self.wake = Wake()
 
@@ -62,6 +68,13 @@ class RelayBot:
     async def receive(self, message: Message) -> None:
         """Take a message addressed to RelayBot itself: nothing is to be done."""
         log.info("message for relaybot", message=message.message, sender=message.sender)
+
+    async def beat(self) -> None:
+        """Tell the outside for ever that this node is well; without a heartbeat this only waits."""
+        if self._beats is None:
+            await asyncio.Event().wait()
+        else:
+            await self._beats.run()
 
     async def tick(self) -> None:
         """Deliver what is due to everyone."""

@@ -18,6 +18,7 @@ from dreamnet.model.facts import (
     EnvInvalid,
     Fact,
     GatewayRejected,
+    HeartbeatTold,
     InstanceExited,
     PartAnswered,
     PartDied,
@@ -264,7 +265,7 @@ class World:
                 return self._part(fact)
             case EnvInvalid():
                 return self._env(fact)
-            case WatchAnswered():
+            case WatchAnswered() | HeartbeatTold():
                 return self.outside.apply(fact)
 
     def _probed(self, fact: Probed) -> bool:

@@ -8,12 +8,15 @@ from functools import partial
 from pathlib import Path
 
 from dreamnet import __version__
+from dreamnet.agents.beats import BeatParts, Beats
 from dreamnet.agents.bundle import collect_bundle
 from dreamnet.agents.deploykeeper import DeployKeeper
 from dreamnet.agents.desk import Desk, DeskParts, KillSwitch
 from dreamnet.agents.dreamkeeper import DreamKeeper
 from dreamnet.agents.envkeeper import EnvKeeper
+from dreamnet.agents.keeper import Ticks
 from dreamnet.agents.operations import Operations
+from dreamnet.agents.outside import HEARTBEAT
 from dreamnet.agents.relaybot import RelayBot
 from dreamnet.agents.weaver import Weaver
 from dreamnet.agents.world import World
@@ -22,6 +25,7 @@ from dreamnet.drivers.bus.base import Bus
 from dreamnet.drivers.bus.memory import MemoryBus
 from dreamnet.drivers.gateway.base import Gateway
 from dreamnet.drivers.gateway.envoy import EnvoyGateway
+from dreamnet.drivers.heartbeat.https import HttpsHeartbeat
 from dreamnet.drivers.platforms.base import Platform
 from dreamnet.drivers.platforms.process import ProcessPlatform
 from dreamnet.drivers.secrets.base import SecretSource
@@ -66,6 +70,7 @@ class Node:
     gateway: Gateway
     world: World
     keepers: Keepers
+    ticks: Ticks
     prober: Prober
     watcher: Watcher
     telemetry: Telemetry
@@ -88,7 +93,7 @@ def open_store(
 
 @dataclass(frozen=True)
 class Base:
-    """What every part of a node stands on: clock, drivers, the shared picture."""
+    """What every part of a node stands on: clock, drivers, the shared picture, signs of life."""
 
     clock: Clock
     store: Store
@@ -97,12 +102,13 @@ class Base:
     gateway: Gateway
     world: World
     metrics: Metrics
+    ticks: Ticks
 
 
 def assemble(settings: Settings, data: DataDir, restart_node: Callable[[], None]) -> Node:
     """Build a node in reading order; nothing runs yet."""
     base = _base(settings, data)
-    relaybot = RelayBot(base.store, base.clock, data.owner())
+    relaybot = RelayBot(base.store, base.clock, data.owner(), _beats(base, settings))
     desk = _desk(base, settings, data, relaybot)
     keepers = _keepers(base, settings, desk, relaybot)
     watched = partial(is_watched, data.path)
@@ -133,8 +139,9 @@ def assemble(settings: Settings, data: DataDir, restart_node: Callable[[], None]
         gateway=base.gateway,
         world=base.world,
         keepers=keepers,
+        ticks=base.ticks,
         prober=Prober(base.bus.publish, base.clock, fresh_random()),
-        watcher=Watcher(settings.watches.values(), base.bus.publish, base.clock, fresh_random()),
+        watcher=_watcher(base, settings),
         telemetry=telemetry,
         health=health,
         handles=handles,
@@ -160,6 +167,28 @@ def _base(settings: Settings, data: DataDir) -> Base:
         gateway=EnvoyGateway(data.gateway, listen, clock, hold=hold),
         world=world,
         metrics=metrics,
+        ticks=Ticks(clock),
+    )
+
+
+def _watcher(base: Base, settings: Settings) -> Watcher:
+    watches = settings.watches.values()
+    return Watcher(watches, base.bus.publish, base.clock, fresh_random())
+
+
+def _beats(base: Base, settings: Settings) -> Beats | None:
+    if not settings.node.heartbeat.get_secret_value():
+        return None
+    base.world.outside.beat(settings.node.heartbeat_interval)
+    return Beats(
+        BeatParts(
+            heartbeat=HttpsHeartbeat(settings.node.heartbeat),
+            store=base.store,
+            ticks=base.ticks,
+            publish=base.bus.publish,
+            clock=base.clock,
+            interval=settings.node.heartbeat_interval,
+        )
     )
 
 
@@ -172,7 +201,7 @@ def _desk(base: Base, settings: Settings, data: DataDir, relaybot: RelayBot) -> 
             clock=base.clock,
             owner=data.owner(),
             queued=relaybot.wake.ring,
-            untouchable=frozenset(settings.watches),
+            untouchable=frozenset({*settings.watches, HEARTBEAT}),
         )
     )
 

@@ -33,7 +33,8 @@ STOP_MARGIN_S = 30.0
 # What must rest before a stop: nobody may mistake our own stopping for something to be healed.
 ACTING = (
     *("dreamkeeper", "deploykeeper", "weaver", "envkeeper", "relaybot", "weave", "follow"),
-    *("life", "parts", "gateway-pulse", "room-pulse", "telemetry", "watcher", "meter", "prune"),
+    *("life", "parts", "gateway-pulse", "room-pulse", "telemetry", "watcher", "heartbeat"),
+    *("meter", "prune"),
 )
 
 log = logger("node")
@@ -134,11 +135,12 @@ def _begin(node: Node, tasks: Tasks) -> None:
     tasks.loop("weave", keepers.weaver.run)
     tasks.loop("meter", Meter(node.handles, node.bus).run)
     tasks.loop("prune", lambda: _prune_for_ever(node))
-    run_keeper(tasks, "relaybot", keepers.relaybot)
-    run_keeper(tasks, "envkeeper", keepers.envkeeper)
-    run_keeper(tasks, "weaver", keepers.weaver)
-    run_keeper(tasks, "deploykeeper", keepers.deploykeeper)
-    run_keeper(tasks, "dreamkeeper", keepers.dreamkeeper)
+    run_keeper(tasks, "relaybot", keepers.relaybot, node.ticks)
+    run_keeper(tasks, "envkeeper", keepers.envkeeper, node.ticks)
+    run_keeper(tasks, "weaver", keepers.weaver, node.ticks)
+    run_keeper(tasks, "deploykeeper", keepers.deploykeeper, node.ticks)
+    run_keeper(tasks, "dreamkeeper", keepers.dreamkeeper, node.ticks)
+    tasks.loop("heartbeat", keepers.relaybot.beat)  # last: every keeper is expected by now
 
 
 async def _listen(node: Node, facts: Subscription) -> None:

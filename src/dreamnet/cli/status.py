@@ -19,6 +19,7 @@ from dreamnet.client.errors import ClientError
 
 WATCH_EVERY_S = 1.0
 _HEADINGS = ("service", "slot", "state", "ready", "traffic", "pid", "port", "up", "memory", "note")
+_AT_EASE = frozenset({"delivered", "unknown"})
 _WATCHED = ("watched", "state", "took", "certificate", "last answer", "what")
 
 
@@ -121,9 +122,18 @@ def _head(body: dict[str, Any]) -> list[str]:
         f"gateway   {state}  {gateway['url']}, {gateway['waiting']} requests wait",
         f"dreams    {dreams['live']} live, {dreams['escalated']} ask a person",
     ]
+    if body.get("heartbeat"):
+        lines.append(_heartbeat(body["heartbeat"]))
     if node["halted"]:
         lines.append("HALTED    no action is let out; mend: dreamnet resume")
     return lines
+
+
+def _heartbeat(one: dict[str, Any]) -> str:
+    words = clean(one["state"] if one["state"] in _AT_EASE else one["state"].upper())
+    why = f": {clean(one['output'])}" if one["output"] else ""
+    last = "none" if one["age_s"] is None else f"{duration(one['age_s'])} ago"
+    return f"heartbeat {words}{why}, last delivered: {last}"
 
 
 def _watched(one: dict[str, Any]) -> list[object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
@@ -118,6 +119,23 @@ class WatchAnswered(Record):
         return self.failure is None
 
 
+class BeatOutcome(StrEnum):
+    """What became of one heartbeat; `withheld`: the node was not able to heal."""
+
+    DELIVERED = "delivered"
+    UNDELIVERED = "undelivered"
+    WITHHELD = "withheld"
+
+
+class HeartbeatTold(Record):
+    """One heartbeat; `output` says why it was not delivered, without anything of its address."""
+
+    kind: Literal["heartbeat-told"] = "heartbeat-told"
+    at: datetime
+    outcome: BeatOutcome
+    output: str = ""
+
+
 Fact = Annotated[
     InstanceExited
     | Probed
@@ -127,7 +145,8 @@ Fact = Annotated[
     | PartAnswered
     | GatewayRejected
     | EnvInvalid
-    | WatchAnswered,
+    | WatchAnswered
+    | HeartbeatTold,
     Field(discriminator="kind"),
 ]
 fact_adapter: TypeAdapter[Fact] = TypeAdapter(Fact)

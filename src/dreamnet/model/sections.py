@@ -50,6 +50,26 @@ def _is_postgresql(text: str) -> bool:
         return False
 
 
+def _heartbeat(url: SecretStr) -> SecretStr:
+    text = url.get_secret_value()
+    if text and not _is_safe_url(text):
+        raise ValueError(
+            "a heartbeat is a URL https://... (http:// only to 127.0.0.1, ::1 or localhost), "
+            "or empty"
+        )
+    return url
+
+
+def _is_safe_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        has_place = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    local = parts.scheme == "http" and parts.hostname in {"127.0.0.1", "::1", "localhost"}
+    return has_place and (parts.scheme == "https" or local)
+
+
 class NodeSettings(Record):
     """`[node]`: DreamNet's own process."""
 
@@ -69,6 +89,18 @@ class NodeSettings(Record):
         description="empty: SQLite in data_dir; else a PostgreSQL URL; today one node works on "
         "one database",
         examples=["postgresql://user:password@127.0.0.1:5432/dreamnet"],
+    )
+    heartbeat: Annotated[SecretStr, AfterValidator(_heartbeat)] = Field(
+        default=SecretStr(""),
+        validate_default=False,  # as for `store`
+        description="URL that is asked with GET while the node is able to heal, so that somebody "
+        "outside notices when the whole machine is gone; a secret, never shown; empty: none",
+        examples=["https://heartbeat.example/your-token"],
+    )
+    heartbeat_interval: Duration = Field(
+        default=timedelta(minutes=1),
+        ge=timedelta(seconds=5),
+        description="pause between two heartbeats; the service outside should wait for three",
     )
     log_level: LogLevel = Field(
         default=LogLevel.INFO, description="the least grave line that DreamNet logs about itself"

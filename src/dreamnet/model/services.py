@@ -17,7 +17,7 @@ Slot = NewType("Slot", int)
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _HOST = re.compile(r"(\*\.)?[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
-RESERVED_NAMES = frozenset({"dreamnet", "gateway", "room", "node", "self"})
+RESERVED_NAMES = frozenset({"dreamnet", "gateway", "room", "node", "self", "heartbeat"})
 LONGEST_SCALE = 64
 
 

@@ -1,10 +1,10 @@
-"""What API and metrics show of the world outside: targets that are only watched."""
+"""What API and metrics show of the world outside: watched targets, and our heartbeat."""
 
 from __future__ import annotations
 
 from prometheus_client.core import GaugeMetricFamily
 
-from dreamnet.agents.outside import WatchSeen
+from dreamnet.agents.outside import HeartbeatSeen, WatchSeen
 from dreamnet.domain.vitals import Verdict
 from dreamnet.model.watches import certificate_notice, shown
 from dreamnet.web.handles import Handles
@@ -32,8 +32,41 @@ def watch_view(handles: Handles, seen: WatchSeen) -> View:
     }
 
 
-def watch_families(handles: Handles) -> list[GaugeMetricFamily]:
-    """Return the gauges of what is watched; what is not known yet has no sample."""
+def heartbeat_view(handles: Handles) -> View | None:
+    """Return how our heartbeat fares, None without one; nothing of its address."""
+    seen = handles.world.outside.heartbeat
+    if seen is None:
+        return None
+    return {
+        "state": seen.last.outcome if seen.last else "unknown",
+        "output": seen.last.output if seen.last else "",
+        "delivered": seen.delivered,
+        "age_s": _age_s(handles, seen),
+        "interval_s": seen.interval.total_seconds(),
+    }
+
+
+def _age_s(handles: Handles, seen: HeartbeatSeen) -> float | None:
+    if seen.delivered is None:
+        return None
+    return max(0.0, (handles.world.clock.now() - seen.delivered).total_seconds())
+
+
+def outside_families(handles: Handles) -> list[GaugeMetricFamily]:
+    """Return the gauges of the world outside; what is not known yet has no sample."""
+    return [*_watch_families(handles), *_heartbeat_families(handles)]
+
+
+def _heartbeat_families(handles: Handles) -> list[GaugeMetricFamily]:
+    seen = handles.world.outside.heartbeat
+    age_s = None if seen is None else _age_s(handles, seen)
+    if age_s is None:
+        return []
+    text = "Time since a heartbeat was delivered."
+    return [GaugeMetricFamily("dreamnet_heartbeat_age_seconds", text, age_s)]
+
+
+def _watch_families(handles: Handles) -> list[GaugeMetricFamily]:
     up = GaugeMetricFamily("dreamnet_watch_up", "1 while a watched target is well.", labels=_NAME)
     took = GaugeMetricFamily(
         "dreamnet_watch_seconds", "Duration of the last look at it.", labels=_NAME

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from dreamnet.app import assembly
 from dreamnet.app.__main__ import main
@@ -26,6 +27,7 @@ from dreamnet.root import AGAIN_CODE, COMPLAINT_VARIABLE, WRONG_CONFIG_CODE
 from dreamnet.testing.gateway import FakeGateway
 from dreamnet.testing.platform import FakeMachine, FakePlatform
 from dreamnet.web.server import bind
+from tests.far_servers import serving
 
 SETTINGS = """
 [services.shop]
@@ -198,3 +200,23 @@ def test_wrong_settings_are_complained_of_once_for_each_state(
     assert "second" in said("second = 1\n")
     monkeypatch.delenv(COMPLAINT_VARIABLE)
     assert said("second = 1\n") == said("second = 1\n") != ""
+
+
+async def test_a_node_tells_the_outside_that_it_is_well(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[str] = []
+
+    async def handle(request: web.Request) -> web.Response:
+        heard.append(request.path)
+        return web.Response()
+
+    async with serving(handle) as where:
+        file = tmp_path / "dreamnet.toml"
+        file.write_text(f'[node]\nheartbeat = "{where}t0ken"\n{SETTINGS}')
+        settings = load_settings(file)
+        node = assemble(settings, stage.node.data, lambda: None)
+        monkeypatch.setattr(node.health, "started", lambda: stage.steps.append("up"))
+        stage.node = node
+        await stage.play(lambda: bool(heard))
+    assert heard == ["/t0ken"]

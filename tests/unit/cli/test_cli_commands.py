@@ -54,6 +54,17 @@ def test_status_shows_what_is_only_watched(world: World, run: Run) -> None:
     assert till == ["till", "unknown", "-", "-", "-", "tcp", "10.0.0.7:80"]
 
 
+def test_status_tells_of_the_heartbeat(world: World, run: Run) -> None:
+    body = world.status().body
+    lost = {"state": "undelivered", "output": "connection refused", "age_s": 250.0}
+    world.routes["/api/status"] = Reply(body | {"heartbeat": lost})
+    words = "heartbeat UNDELIVERED: connection refused, last delivered: 4m 10s ago"
+    assert words in run("status").out
+    new = {"state": "unknown", "output": "", "age_s": None}
+    world.routes["/api/status"] = Reply(body | {"heartbeat": new})
+    assert "heartbeat unknown, last delivered: none" in run("status").out
+
+
 def test_status_writes_the_api_answer_as_json(world: World, run: Run) -> None:
     said = run("status", "--json")
     assert said.json["services"][0]["name"] == "shop"

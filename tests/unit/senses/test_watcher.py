@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import uvloop
 from aiohttp import web
-from far_servers import Authority, serving, talking
 from pydantic import SecretStr
 
 from dreamnet.kernel.clock import SystemClock
@@ -32,6 +31,7 @@ from dreamnet.model.watches import (
 )
 from dreamnet.senses import watcher as module
 from dreamnet.senses.watcher import Watcher
+from tests.far_servers import Authority, serving, talking
 
 LIMIT_S = 10.0
 BANK = WatchName("bank")
@@ -183,16 +183,13 @@ async def test_a_name_and_its_addresses() -> None:
 async def test_no_answer_in_time_and_broken_answers() -> None:
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
-        writer.close()
 
     async def rude(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        writer.close()
 
     async def mail(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 mail.example ESMTP\r\n\r\n")
         await reader.read(1)
-        writer.close()
 
     said: list[tuple[WatchFailure | None, str]] = []
     for talk in (silent, rude, mail):
@@ -289,7 +286,6 @@ async def test_it_goes_on_and_a_first_failure_is_asked_again_soon(
 async def test_watches_do_not_hold_each_other_up() -> None:
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
-        writer.close()
 
     async with talking(silent) as port, serving(answering(200)) as where:
         slow = url(f"http://127.0.0.1:{port}/").model_copy(update={"name": WatchName("slow")})

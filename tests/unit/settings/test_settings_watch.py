@@ -125,3 +125,21 @@ def test_no_credentials_are_shown(user: str, password: str, token: str) -> None:
         )
         assert text.startswith("https://***@bank.example/path?")
         assert not any(one in text for one in (f"{user}0", f"{password}1", f"{token}2"))
+
+
+@pytest.mark.parametrize("url", ["https://h.example/t0ken", "http://127.0.0.1:1/t0ken", ""])
+def test_a_heartbeat_is_a_secret_url(tmp_path: Path, url: str) -> None:
+    watch = '[services.bank]\nwatch = { dns = "bank.example" }\n'
+    settings = load(tmp_path, f'[node]\nheartbeat = "{url}"\n{watch}')
+    assert settings.node.heartbeat.get_secret_value() == url
+    assert "t0ken" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://h.example/t0ken", "t0ken", "https:///t0ken", "https://[t0ken"]
+)
+def test_a_heartbeat_in_the_clear_is_refused_and_not_repeated(tmp_path: Path, url: str) -> None:
+    said = complaint(tmp_path, f'[node]\nheartbeat = "{url}"\nheartbeat_interval = "1s"\n')
+    assert "a heartbeat is a URL https://" in said
+    assert "t0ken" not in said.replace("your-token", "")
+    assert 'at least "5s"' in said

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from web_stage import Stage
 
 from dreamnet.model.address import Address
-from dreamnet.model.facts import WatchAnswered
+from dreamnet.model.facts import BeatOutcome, HeartbeatTold, WatchAnswered
 from dreamnet.model.watches import StatusRange, TcpWatch, UrlWatch, WatchFailure, WatchName
 
 BANK = UrlWatch(
@@ -90,3 +90,19 @@ async def test_they_have_no_logs_and_are_no_services(watched: Stage) -> None:
     for path in ("/api/services/bank", "/api/logs/bank"):
         status, body = await watched.get(path)
         assert (status, "only watched" in body["detail"]) == (409, True), path
+
+
+async def test_the_heartbeat_is_shown_without_its_address(stage: Stage) -> None:
+    assert (await stage.get("/api/status"))[1]["heartbeat"] is None
+    world = stage.handles.world
+    world.outside.beat(timedelta(minutes=1))
+    shown = (await stage.get("/api/status"))[1]["heartbeat"]
+    assert (shown["state"], shown["age_s"], shown["interval_s"]) == ("unknown", None, 60.0)
+    now = world.clock.now()
+    world.apply(HeartbeatTold(at=now, outcome=BeatOutcome.DELIVERED))
+    world.apply(HeartbeatTold(at=now, outcome=BeatOutcome.UNDELIVERED, output="refused"))
+    shown = (await stage.get("/api/status"))[1]["heartbeat"]
+    assert (shown["state"], shown["output"]) == ("undelivered", "refused")
+    assert shown["age_s"] >= 0
+    async with stage.client.get(stage.url + "/metrics") as answer:
+        assert "dreamnet_heartbeat_age_seconds " in await answer.text()

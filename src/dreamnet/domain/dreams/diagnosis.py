@@ -33,6 +33,7 @@ class SymptomKind(StrEnum):
     UNREACHABLE = "unreachable"
     WRONG_ANSWER = "wrong-answer"
     CERTIFICATE_EXPIRING = "certificate-expiring"
+    UNHEARD = "heartbeat-unheard"
 
 
 class Remedy(StrEnum):
@@ -65,6 +66,7 @@ _LADDERS: dict[SymptomKind, tuple[Remedy, ...]] = {
     SymptomKind.UNREACHABLE: (Remedy.ESCALATE,),
     SymptomKind.WRONG_ANSWER: (Remedy.ESCALATE,),
     SymptomKind.CERTIFICATE_EXPIRING: (Remedy.ESCALATE,),
+    SymptomKind.UNHEARD: (Remedy.ESCALATE,),
 }
 
 _TROUBLES = {
@@ -77,6 +79,7 @@ _TROUBLES = {
     TroubleKind.UNREACHABLE: SymptomKind.UNREACHABLE,
     TroubleKind.WRONG_ANSWER: SymptomKind.WRONG_ANSWER,
     TroubleKind.CERTIFICATE_EXPIRING: SymptomKind.CERTIFICATE_EXPIRING,
+    TroubleKind.UNHEARD: SymptomKind.UNHEARD,
 }
 
 

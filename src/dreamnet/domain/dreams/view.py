@@ -66,6 +66,7 @@ class TroubleKind(StrEnum):
     UNREACHABLE = "unreachable"
     WRONG_ANSWER = "wrong-answer"
     CERTIFICATE_EXPIRING = "certificate-expiring"
+    UNHEARD = "heartbeat-unheard"
 
 
 @dataclass(frozen=True)

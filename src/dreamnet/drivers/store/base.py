@@ -245,6 +245,10 @@ class Tx(Protocol):
     messages: Messages
     answers: Answers
 
+    def prove_writable(self) -> None:
+        """Write a row and take it away again, so that only a store that takes writes commits."""
+        ...
+
     def after_commit(self, call: Callable[[], None]) -> None:
         """Run `call` in the event loop once the transaction is durable; never if it is not."""
         ...

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, bindparam, delete, insert
 
 from dreamnet.drivers.store.actions import ActionsDrawer
 from dreamnet.drivers.store.answers import AnswersDrawer
@@ -13,6 +14,12 @@ from dreamnet.drivers.store.cases import CasesDrawer
 from dreamnet.drivers.store.ledger import LedgerDrawer
 from dreamnet.drivers.store.messages import MessagesDrawer
 from dreamnet.drivers.store.services import ServicesDrawer
+from dreamnet.drivers.store.tables import answers
+from dreamnet.kernel.ids import fresh_id
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
+_PROOF = insert(answers).values(digest="", status=0, body={}).inline()
+_UNDO = delete(answers).where(answers.c.key == bindparam("mark"))
 
 
 class SqlTx:
@@ -27,6 +34,7 @@ class SqlTx:
 
     def __init__(self, connection: Connection, *, writing: bool) -> None:
         ledger = LedgerDrawer(connection, writing=writing)
+        self._connection = connection
         self._ledger = ledger
         self.calls: list[Callable[[], None]] = []
         self.services = ServicesDrawer(connection)
@@ -35,6 +43,12 @@ class SqlTx:
         self.ledger = ledger
         self.messages = MessagesDrawer(connection, ledger)
         self.answers = AnswersDrawer(connection)
+
+    def prove_writable(self) -> None:
+        """Write a row and take it away again: pages that have to reach the disk."""
+        mark = fresh_id("proof")
+        self._connection.execute(_PROOF, {"key": mark, "at": _EPOCH})
+        self._connection.execute(_UNDO, {"mark": mark})
 
     def after_commit(self, call: Callable[[], None]) -> None:
         """Run `call` in the event loop once the transaction is durable; never if it is not."""

@@ -17,7 +17,7 @@ from dreamnet.model.cases import CaseKind
 from dreamnet.model.instances import InstanceState, Usage
 from dreamnet.web.face import Node
 from dreamnet.web.handles import Handles
-from dreamnet.web.outside import watch_families
+from dreamnet.web.outside import outside_families
 from dreamnet.web.views import usage_of
 
 NEWEST_MESSAGES = 500
@@ -91,7 +91,7 @@ class _Now(Collector):
         halted = GaugeMetricFamily(
             "dreamnet_halted", "1 while the kill switch is thrown.", self._node.desk.halted()
         )
-        return [desired, halted, *self._dreams(), *self._usage(), *watch_families(self._node)]
+        return [desired, halted, *self._dreams(), *self._usage(), *outside_families(self._node)]
 
     def _dreams(self) -> list[GaugeMetricFamily]:
         if self._live is None:

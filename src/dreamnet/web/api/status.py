@@ -9,7 +9,7 @@ from starlette.responses import Response
 from dreamnet.model.policy import OfficePolicy
 from dreamnet.web.face import Node, answer
 from dreamnet.web.handles import Handles
-from dreamnet.web.outside import watch_view
+from dreamnet.web.outside import heartbeat_view, watch_view
 from dreamnet.web.views import (
     View,
     dream_counts,
@@ -30,6 +30,7 @@ async def get_status(node: Node) -> Response:
         "gateway": gateway_view(node),
         "services": await asyncio.gather(*services),
         "watches": [watch_view(node, seen) for seen in node.world.outside.watches.values()],
+        "heartbeat": heartbeat_view(node),
         "dreams": await dream_counts(node),
     }
     return answer(body)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
 import trustme
@@ -51,10 +51,24 @@ async def serving(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncG
 
 @asynccontextmanager
 async def talking(talk: Talk) -> AsyncGenerator[int]:
-    """Let a function talk to whoever connects; yields the port."""
-    server = await asyncio.start_server(talk, "127.0.0.1", 0)
+    """Let a function talk to whoever connects; yields the port, and leaves no connection open."""
+    talks: set[asyncio.Task[None] | None] = set()
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        talks.add(asyncio.current_task())
+        with suppress(OSError, EOFError, asyncio.CancelledError):
+            await talk(reader, writer)
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
         await server.wait_closed()
+        running = [task for task in talks if task is not None]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running)
