@@ -55,13 +55,13 @@ UNITS = {
 }
 
 
-def main() -> int:
+def main(words: Sequence[str] | None = None) -> int:
     """Run the rounds and write the figures; 1 when a story did not end."""
     parser = argparse.ArgumentParser(prog="python -m bench.heal")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", type=Path, default=EVIDENCE)
     parser.add_argument("--only", nargs="*", default=[], help="names of scenes")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     scenes = [one for one in SCENES if not arguments.only or one.name in arguments.only]
     with tempfile.TemporaryDirectory(prefix="dreamnet-bench-") as folder:
         results, load = asyncio.run(_run(Path(folder), scenes, arguments.rounds))

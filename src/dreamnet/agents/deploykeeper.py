@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from typing import assert_never
 
@@ -147,14 +148,10 @@ class DeployKeeper:
 
     async def _reconcile(self) -> None:
         wanted = self._missing() + self._surplus()
-        due = [one for one in wanted if not (self._is_busy(one.target) or self._rests(one.target))]
+        held = {action.proposal.target for action in self._performing.values()}
+        due = [one for one in wanted if not (_is_busy(one.target, held) or self._rests(one.target))]
         if due:
             await self._store.tx(lambda tx: [self._desk.judge(tx, proposal) for proposal in due])
-
-    def _is_busy(self, target: str) -> bool:
-        service = target.partition("/")[0]
-        held = (action.proposal.target for action in self._performing.values())
-        return any(one in (target, service) for one in held)
 
     def _rests(self, target: str) -> bool:
         return self._world.clock.monotonic() < self._resting.get(target, 0.0)
@@ -176,6 +173,10 @@ class DeployKeeper:
             if seen.instance.slot > self._world.desired.get(seen.instance.service, 0)
         }
         return [_own(Verb.STOP, target, "no longer wanted") for target in found]
+
+
+def _is_busy(target: str, held: AbstractSet[str]) -> bool:
+    return target in held or target.partition("/")[0] in held
 
 
 def _own(verb: Verb, target: str, reason: str) -> Proposal:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from dreamnet.agents.world import PARTS, InstanceSeen, World, is_erring
@@ -23,7 +24,8 @@ _CONDITIONS = {
 
 def views_of(world: World, now: datetime) -> dict[str, View]:
     """Return what is seen of every target: ours and what is only watched."""
-    own = {target: view_of(world, target, now) for target in targets(world)}
+    tallies = {name: _tally(world.of_service(name)) for name in world.services}
+    own = {target: view_of(world, target, now, tallies) for target in targets(world)}
     return own | world.outside.views(now)
 
 
@@ -39,8 +41,13 @@ def targets(world: World) -> list[str]:
     return list(found)
 
 
-def view_of(world: World, target: str, now: datetime) -> View:
-    """Return what is seen of a target of ours; an unknown one is not wanted."""
+def view_of(
+    world: World, target: str, now: datetime, tallies: Mapping[ServiceName, Peers] | None = None
+) -> View:
+    """Return what is seen of a target of ours; an unknown one is not wanted.
+
+    `tallies` counts the running instances of each service; it only saves counting them anew.
+    """
     if target in world.parts:
         return _part(world, target)
     service, _, slot = target.partition("/")
@@ -51,7 +58,8 @@ def view_of(world: World, target: str, now: datetime) -> View:
         return _service(world, spec, now)
     if not slot.isdecimal():  # the certificate of what was only watched and is a service now
         return View(target=target, wanted=False)
-    return _slot(world, spec, Slot(int(slot)), now)
+    all_ = (tallies or {}).get(spec.name) or _tally(world.of_service(spec.name))
+    return _slot(world, spec, Slot(int(slot)), (now, all_))
 
 
 def _part(world: World, part: str) -> View:
@@ -119,10 +127,12 @@ def _env_words(missing: tuple[str, ...], blank: tuple[str, ...], bad: tuple[str,
     return "environment is not complete; " + "; ".join(parts)
 
 
-def _slot(world: World, spec: ServiceSpec, slot: Slot, now: datetime) -> View:
+def _slot(world: World, spec: ServiceSpec, slot: Slot, around: tuple[datetime, Peers]) -> View:
+    now, all_ = around
     target = slot_target(spec.name, slot)
     wanted = slot <= world.desired.get(spec.name, 0)
-    newest = next((seen for seen in world.of_slot(spec.name, slot) if not seen.stopped), None)
+    there = world.of_slot(spec.name, slot)
+    newest = next((seen for seen in there if not seen.stopped), None)
     if newest is None:
         return View(target=target, wanted=wanted, ended=world.failed_starts.get(target))
     instance = newest.instance
@@ -143,7 +153,7 @@ def _slot(world: World, spec: ServiceSpec, slot: Slot, now: datetime) -> View:
         requests=newest.answered.requests if newest.answered else 0,
         errors=newest.answered.errors if newest.answered else 0,
         erring=is_erring(newest.answered),
-        peers=_peers(world, spec.name, slot),
+        peers=_others(all_, _tally(there)),
         noticed=_noticed(newest),
     )
 
@@ -158,12 +168,14 @@ def _noticed(seen: InstanceSeen) -> datetime | None:
     return seen.answered.at if seen.answered and is_erring(seen.answered) else None
 
 
-def _peers(world: World, service: ServiceName, slot: Slot) -> Peers:
-    others = [
-        seen for seen in world.of_service(service) if seen.instance.slot != slot and seen.running
-    ]
+def _tally(found: Iterable[InstanceSeen]) -> Peers:
+    running = [seen for seen in found if seen.running]
     return Peers(
-        count=len(others),
-        ready=sum(1 for seen in others if seen.is_ready),
-        erring=sum(1 for seen in others if is_erring(seen.answered)),
+        count=len(running),
+        ready=sum(1 for seen in running if seen.is_ready),
+        erring=sum(1 for seen in running if is_erring(seen.answered)),
     )
+
+
+def _others(all_: Peers, own: Peers) -> Peers:
+    return Peers(all_.count - own.count, all_.ready - own.ready, all_.erring - own.erring)

@@ -120,11 +120,14 @@ class Weaver:
     async def _apply(self, table: RouteTable) -> bool:
         """Return whether the table is in force; false when a newer one is due or it was refused."""
         applying = asyncio.ensure_future(self._gateway.apply(table))  # noqa: TID251 - awaited below
+        applying.add_done_callback(lambda _: self._changed.ring())
         try:
             while not applying.done():
-                await asyncio.wait({applying}, timeout=0.02)
-                if not applying.done() and self._table_of_now() != table:
-                    return False
+                await self._changed.wait(1.0)
+                if self._table_of_now() != table:
+                    self._changed.ring()  # this wait has used up the ring that asked for more
+                    if not applying.done():
+                        return False
             applied = applying.result()
         finally:
             if not applying.done():

@@ -26,7 +26,7 @@ from dreamnet.model.facts import (
     Probed,
     WatchAnswered,
 )
-from dreamnet.model.instances import Exit, Instance, InstanceId, InstanceState
+from dreamnet.model.instances import Exit, Instance, InstanceId, InstanceState, slot_target
 from dreamnet.model.services import Aspect, ServiceName, ServiceSpec, Slot
 
 PARTS = ("gateway", "room", "node")
@@ -104,6 +104,8 @@ class World:
         self.services: dict[ServiceName, ServiceSpec] = {}
         self.desired: dict[ServiceName, int] = {}
         self.instances: dict[InstanceId, InstanceSeen] = {}
+        # The same by target and by service: every keeper asks for them, at every tick.
+        self._places: dict[str, dict[InstanceId, InstanceSeen]] = {}
         self.parts: dict[str, PartSeen] = {part: PartSeen() for part in PARTS}
         self.outside = Outside()
         self.env_problems: dict[ServiceName, EnvInvalid] = {}
@@ -139,16 +141,12 @@ class World:
 
     def of_slot(self, service: ServiceName, slot: Slot) -> list[InstanceSeen]:
         """Return the instances of a slot, newest first."""
-        found = [
-            seen
-            for seen in self.instances.values()
-            if seen.instance.service == service and seen.instance.slot == slot
-        ]
+        found = self._places.get(slot_target(service, slot), {}).values()
         return sorted(found, key=lambda seen: seen.instance.created, reverse=True)
 
     def of_service(self, service: ServiceName) -> list[InstanceSeen]:
         """Return every known instance of a service."""
-        return [seen for seen in self.instances.values() if seen.instance.service == service]
+        return list(self._places.get(service, {}).values())
 
     def is_vacant(self, service: ServiceName, slot: Slot) -> bool:
         """Return whether a slot holds at most remains of what we stopped ourselves."""
@@ -174,7 +172,7 @@ class World:
         old = self.instances if before is None else before & self.instances.keys()
         gone = [seen_id for seen_id in old if seen_id not in known]
         for seen_id in gone:
-            del self.instances[seen_id]
+            self._drop(seen_id)
         notable = bool(gone)
         for instance in observed:
             notable = self._take(instance) or notable
@@ -189,10 +187,10 @@ class World:
     def _take(self, instance: Instance) -> bool:
         seen = self.instances.get(instance.id)
         if seen is None:
-            self.instances[instance.id] = InstanceSeen(instance)
+            self._keep(InstanceSeen(instance))
             self.failed_starts.pop(instance.target, None)
             return True
-        changed = seen.instance != instance
+        changed = seen.instance is not instance and seen.instance != instance
         # The end of a process is final: an older look at it must not bring it back.
         if changed and seen.instance.state is not InstanceState.EXITED:
             seen.instance = instance
@@ -203,8 +201,21 @@ class World:
 
     def forget(self, instance: InstanceId) -> None:
         """Drop an ended instance at once, so that its end is not judged after its story."""
-        if self.instances.pop(instance, None) is not None:
+        if instance in self.instances:
+            self._drop(instance)
             self.ring()
+
+    def _keep(self, seen: InstanceSeen) -> None:
+        self.instances[seen.instance.id] = seen
+        for place in (seen.instance.target, seen.instance.service):
+            self._places.setdefault(place, {})[seen.instance.id] = seen
+
+    def _drop(self, instance: InstanceId) -> None:
+        was = self.instances.pop(instance).instance
+        for place in (was.target, was.service):
+            del self._places[place][instance]
+            if not self._places[place]:
+                del self._places[place]
 
     def withdraw(self, instance: InstanceId) -> None:
         """Ask the weaver to take an instance out of traffic."""

@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable
 from enum import StrEnum
 
 from dreamnet import __version__
 from dreamnet.agents.keeper import run_keeper
 from dreamnet.app.assembly import Node
+from dreamnet.app.follow import Follower
 from dreamnet.drivers.bus.base import Subscription
 from dreamnet.drivers.store.base import Tx
 from dreamnet.kernel.errors import DreamNetError, Transient
@@ -22,7 +23,6 @@ from dreamnet.model.instances import InstanceId
 from dreamnet.model.services import ServiceName
 from dreamnet.senses.life import watch_instances
 from dreamnet.senses.parts import PartPulse, watch_parts
-from dreamnet.senses.target import Target
 from dreamnet.web.meter import Meter
 from dreamnet.web.server import Server, make_app
 
@@ -131,7 +131,7 @@ def _begin(node: Node, tasks: Tasks) -> None:
     tasks.loop("room-pulse", PartPulse("room", node.gateway, publish, clock).run)
     tasks.loop("telemetry", node.telemetry.run)
     tasks.loop("watcher", node.watcher.run)
-    tasks.loop("follow", lambda: _follow(node))
+    tasks.loop("follow", Follower(node.world, keepers.envkeeper, node.prober).run)
     tasks.loop("weave", keepers.weaver.run)
     tasks.loop("meter", Meter(node.handles, node.bus).run)
     tasks.loop("prune", lambda: _prune_for_ever(node))
@@ -147,29 +147,6 @@ async def _listen(node: Node, facts: Subscription) -> None:
     """Feed the world; what a full queue lost is found by the keepers' own look each second."""
     async for fact in facts:
         node.world.apply(fact)
-
-
-async def _follow(node: Node) -> None:
-    """Let the prober follow exactly the running instances."""
-    wake = node.world.subscribe()
-    while True:
-        node.prober.follow(await _probed(node))
-        await wake.wait(5.0)
-
-
-async def _probed(node: Node) -> Mapping[InstanceId, Target]:
-    found: dict[InstanceId, Target] = {}
-    environments: dict[ServiceName, dict[str, str]] = {}
-    for seen in list(node.world.instances.values()):
-        spec = node.world.services.get(seen.instance.service)
-        if spec is None or not seen.running:
-            continue
-        if spec.name not in environments:
-            environments[spec.name] = {}
-            with contextlib.suppress(DreamNetError):
-                environments[spec.name] = await node.keepers.envkeeper.variables(spec)
-        found[seen.instance.id] = Target(seen.instance, spec, environments[spec.name])
-    return found
 
 
 async def _close(node: Node, kind: Stop, tasks: Tasks) -> None:

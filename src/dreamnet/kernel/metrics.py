@@ -19,7 +19,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 OTHER = "other"
 MOST_VALUES = 64
 _OWN_PARTS = ("dreamnet", "gateway", "room", "node")
-_LAG_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
+_LAG_BUCKETS = (0.001, 0.002, 0.003, 0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 _PROBE_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _STORE_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5)
 
@@ -113,6 +113,9 @@ class Metrics:
         self._probe_times = made.histogram(
             "probe_seconds", "Time until an answer or the limit.", *asked, buckets=_PROBE_BUCKETS
         )
+        self._probe_lateness = made.histogram(
+            "probe_late_seconds", "How much later than planned a probe began.", buckets=_LAG_BUCKETS
+        )
         self._instances = made.gauge("instances", "Instances now.", "service", "state")
         self._ready = made.gauge("ready_instances", "Instances that get traffic now.", "service")
         self._requests = made.counter(
@@ -158,11 +161,14 @@ class Metrics:
         """Count a restart of one instance."""
         self._made.at(self._restarts, service=service).inc()
 
-    def probed(self, service: str, aspect: str, *, good: bool, seconds: float) -> None:
-        """Count one answer to a probe."""
+    def probed(
+        self, service: str, aspect: str, *, good: bool, seconds: float, late_s: float = 0.0
+    ) -> None:
+        """Count one answer to a probe, which began `late_s` later than planned."""
         result = "good" if good else "bad"
         self._made.at(self._probes, service=service, aspect=aspect, result=result).inc()
         self._made.at(self._probe_times, service=service, aspect=aspect).observe(seconds)
+        self._probe_lateness.observe(late_s)
 
     def instances(self, service: str, by_state: Mapping[str, int], *, ready: int) -> None:
         """Set how many instances are in each state and how many of them get traffic.

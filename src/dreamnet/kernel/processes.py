@@ -168,6 +168,16 @@ def reap(pid: int) -> ExitStatus | None:
     return ExitStatus(code=os.waitstatus_to_exitcode(status))
 
 
+def has_ended_child() -> bool:
+    """Tell whether a child of ours waits to be reaped: one cheap call, however many there are."""
+    if not hasattr(os, "waitid"):
+        return True  # cannot be told: look at each
+    try:
+        return os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return False
+
+
 def reap_exactly(process: Identity) -> None:
     """Reap exactly this process if it is a dead child of ours; anything else is left alone."""
     stat = read_stat(process.pid)

@@ -26,7 +26,10 @@ class InstanceExited(Record):
 
 
 class Probed(Record):
-    """One answer to one probe; `output` is at most 300 characters, without secrets."""
+    """One answer to one probe; `output` is at most 300 characters, without secrets.
+
+    `late_ms` is how much later than planned it was asked: our own lateness, not the service's.
+    """
 
     kind: Literal["probed"] = "probed"
     at: datetime
@@ -37,6 +40,7 @@ class Probed(Record):
     good: bool
     output: str = ""
     took_ms: float = 0.0
+    late_ms: float = 0.0
 
 
 class Answered(Record):

@@ -25,6 +25,7 @@ from dreamnet.senses.target import Question, Target, questions
 _COMMANDS_AT_ONCE = 8
 _ROOM_S = 0.002  # share of the loop that one hurried question may take: gaps grow with their number
 _OWN_LATENESS_S = 0.2
+_TELL_STALLS_EVERY_S = 1.0
 _TRIES = 3  # a limit that passed while this very process was stalled says nothing about others
 
 log = logger("probes")
@@ -55,6 +56,7 @@ class _Heard:
     answer: Answer
     asked_at: float
     took_s: float
+    late_s: float
 
 
 class Prober:
@@ -74,6 +76,7 @@ class Prober:
         self._hurried: set[_Watch] = set()
         self._askers: dict[ProbeKind, Asker] = {}
         self._command_places = asyncio.Semaphore(_COMMANDS_AT_ONCE)
+        self._stall_told = float("-inf")
         self._closed = False
 
     def follow(self, wanted: Mapping[InstanceId, Target]) -> None:
@@ -151,9 +154,15 @@ class Prober:
         for _ in range(_TRIES - 1):
             if heard.answer.good or heard.took_s <= limit_s + _OWN_LATENESS_S:
                 break
-            log.warning("own event loop stalled, asking again", late_s=heard.took_s - limit_s)
+            self._note_stall(heard.took_s - limit_s)
             heard = await self._ask(watch, limit_s)
         return heard
+
+    def _note_stall(self, late_s: float) -> None:
+        """Say it once a second: a stall meets every probe that is under way."""
+        if self._clock.monotonic() >= self._stall_told + _TELL_STALLS_EVERY_S:
+            self._stall_told = self._clock.monotonic()
+            log.warning("own event loop stalled, asking again", late_s=late_s)
 
     async def _ask(self, watch: _Watch, limit_s: float) -> _Heard:
         kind = watch.question.probe.kind
@@ -167,7 +176,8 @@ class Prober:
             except Exception as error:
                 log.exception("probe failed", instance=watch.target.instance.id, probe=kind)
                 answer = Answer(good=False, output=f"the probe failed: {type(error).__name__}")
-            return _Heard(answer, asked_at, self._clock.monotonic() - asked_at)
+            took_s = self._clock.monotonic() - asked_at
+            return _Heard(answer, asked_at, took_s, max(0.0, asked_at - watch.schedule.planned))
 
     def _place(self, kind: ProbeKind) -> AbstractAsyncContextManager[None]:
         return self._command_places if kind is ProbeKind.COMMAND else nullcontext()
@@ -193,6 +203,7 @@ class Prober:
     def _tell(self, watch: _Watch, heard: _Heard) -> None:
         instance, output = watch.target.instance, _output(watch.target, heard.answer)
         now, took_ms = self._clock.now(), round(heard.took_s * 1000, 3)
+        late_ms = round(heard.late_s * 1000, 3)
         for aspect in watch.question.aspects:
             self._publish(
                 Probed(
@@ -204,6 +215,7 @@ class Prober:
                     good=heard.answer.good,
                     output=output,
                     took_ms=took_ms,
+                    late_ms=late_ms,
                 )
             )
 

@@ -40,6 +40,13 @@ def answers(before: GatewaySample, after: GatewaySample, at: datetime) -> list[A
     return found
 
 
+_Endpoint = tuple[str, str]
+
+
+def _endpoint(answered: Answered) -> _Endpoint:
+    return answered.service, answered.address
+
+
 class Telemetry:
     """Keeps the samples of the last window and publishes what they tell."""
 
@@ -48,6 +55,7 @@ class Telemetry:
         self._publish = publish
         self._clock = clock
         self._samples: deque[GatewaySample] = deque()
+        self._busy: set[_Endpoint] = set()
 
     @property
     def latest(self) -> GatewaySample | None:
@@ -77,8 +85,21 @@ class Telemetry:
         self._samples.append(sample)
         while sample.monotonic_s - self._samples[0].monotonic_s > WINDOW_S:
             self._samples.popleft()
-        for answered in answers(self._samples[0], sample, now):
-            self._publish(answered)
+        found = answers(self._samples[0], sample, now)
+        self._busy &= {_endpoint(answered) for answered in found}
+        for answered in found:
+            self._tell(answered)
+
+    def _tell(self, answered: Answered) -> None:
+        """Tell of an endpoint that was asked something, and once that it no longer is."""
+        endpoint = _endpoint(answered)
+        if answered.requests or answered.errors:
+            self._busy.add(endpoint)
+        elif endpoint not in self._busy:
+            return
+        else:
+            self._busy.discard(endpoint)
+        self._publish(answered)
 
     def _look_for_the_dead(self, now: datetime) -> None:
         """A death whose moment nobody told (a full bus, a crashed loop) is found here."""

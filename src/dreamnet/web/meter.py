@@ -48,7 +48,11 @@ class Meter:
             async for fact in facts:
                 if isinstance(fact, Probed):
                     self._handles.metrics.probed(
-                        fact.service, fact.aspect, good=fact.good, seconds=fact.took_ms / 1000
+                        fact.service,
+                        fact.aspect,
+                        good=fact.good,
+                        seconds=fact.took_ms / 1000,
+                        late_s=fact.late_ms / 1000,
                     )
         finally:
             facts.close()

@@ -50,3 +50,26 @@ async def test_parts_that_answer_are_told_and_dead_ones_are_found() -> None:
     await telemetry.sample()
     assert [fact.part for fact in facts if isinstance(fact, PartDied)] == ["gateway"]
     assert telemetry.latest is None
+
+
+class Counting(FakeGateway):
+    """A gateway whose counters a test sets."""
+
+    counters = sample(0, 0, 0)
+
+    async def sample(self) -> GatewaySample:
+        return self.counters
+
+
+async def test_a_silent_endpoint_is_told_of_once() -> None:
+    clock, facts = ManualClock(), list[Fact]()
+    gateway = Counting(clock)
+    await gateway.open()
+    telemetry = Telemetry(gateway, facts.append, clock)
+    told: list[list[int]] = []
+    for second, requests in enumerate((0, 0, 5, 5, 5, 5, 5)):
+        facts.clear()
+        gateway.counters = sample(second, requests, 0)
+        await telemetry.sample()
+        told.append([fact.requests for fact in facts if isinstance(fact, Answered)])
+    assert told == [[], [], [5], [5], [0], [], []]

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from dreamnet.drivers.gateway.ports import (
     require_free,
 )
 from dreamnet.drivers.gateway.pusher import Pusher
-from dreamnet.drivers.gateway.room_client import RoomCounters, room_counters
+from dreamnet.drivers.gateway.room_client import RoomClient, RoomCounters
 from dreamnet.drivers.gateway.snapshot import Snapshot, snapshot
 from dreamnet.kernel.clock import Clock
 from dreamnet.kernel.errors import Unavailable
@@ -43,7 +43,18 @@ _GATE_POLL_S = 0.1
 _GATE_POLL_SHARE = 20  # a look at many endpoints costs: never more than 1/20 of the time
 _IDLE_S = 3600.0
 _DRAIN_LIMIT_S = 5.0
+_QUIET_LOOK_S = 2.0
 _COUNTED = rf"^http\.{STATISTICS}\.downstream_rq_(total|5xx|active)$"
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A look at the endpoints: after how many requests and tables, and until when it holds."""
+
+    hosts: tuple[Host, ...] = ()
+    requests: int = -1
+    applies: int = -1
+    until: float = 0.0
 
 
 class EnvoyGateway:
@@ -59,6 +70,7 @@ class EnvoyGateway:
         self._one_at_a_time = asyncio.Lock()
         self._starts: dict[Part, asyncio.Lock] = {"gateway": asyncio.Lock(), "room": asyncio.Lock()}
         self._unsettled = Wake()
+        self._seen = _Seen()
         self._tasks = Tasks("gateway")
         self._use(
             Layout(
@@ -73,7 +85,8 @@ class EnvoyGateway:
     def _use(self, layout: Layout) -> None:
         self._layout = layout
         self._admin = Admin(layout.admin)
-        self._parts = Parts(layout, self._admin, self._clock)
+        self._counters = RoomClient(layout.room)
+        self._parts = Parts(layout, self._admin, self._counters, self._clock)
         self._pusher = Pusher(layout, self._admin, self._folder / "envoy.log")
         self._gate = Gate(layout, self._admin)
 
@@ -85,7 +98,7 @@ class EnvoyGateway:
                 adopted = await self._open_parts()
             except BaseException:
                 await self._parts.undo()
-                await self._admin.close()
+                await self._hang_up()
                 raise
         self._tasks.loop("gate", self._watch_gate)
         if adopted:
@@ -94,6 +107,9 @@ class EnvoyGateway:
     async def apply(self, table: RouteTable) -> Applied:
         """Serve `table`; see the Protocol."""
         async with self._one_at_a_time:
+            if self._in_force is not None and table == self._table:
+                self._gate.announce(self._table)
+                return Applied(version=self._in_force.version)
             self._applies += 1
             new = snapshot(table, self._layout)
             if self._in_force is not None and self._in_force.version == new.version:
@@ -113,8 +129,8 @@ class EnvoyGateway:
 
     async def sample(self) -> GatewaySample:
         """Return the counters of now; `Unavailable` while Envoy is down."""
-        hosts = await self._look()
         counted = await self._admin.statistics(_COUNTED)
+        hosts = await self._hosts(_count(counted, "total"), _count(counted, "active"))
         room = await self._room_counters()
         return GatewaySample(
             monotonic_s=self._clock.monotonic(),
@@ -125,9 +141,22 @@ class EnvoyGateway:
             room_answers=room is not None,
         )
 
+    async def _hosts(self, requests: int, active: int) -> tuple[Host, ...]:
+        """Return what Envoy sees of the endpoints; a look that costs is taken when it may tell.
+
+        While no request comes the counters stand still, and only health is looked at.
+        """
+        loop, seen = asyncio.get_running_loop(), self._seen
+        is_quiet = not active and seen.requests == requests and seen.applies == self._applies
+        if is_quiet and loop.time() < seen.until:
+            return seen.hosts
+        applies, hosts = self._applies, await self._look()
+        self._seen = _Seen(hosts, requests, applies, loop.time() + _QUIET_LOOK_S)
+        return hosts
+
     async def _room_counters(self) -> RoomCounters | None:
         try:
-            return await room_counters(self._layout.room)
+            return await self._counters.counters()
         except Unavailable:
             return None  # Envoy's figures still hold
 
@@ -152,6 +181,7 @@ class EnvoyGateway:
                 await self._parts.kill(part)
             if part == "gateway":
                 self._gate.forget()
+                self._seen = _Seen()
             await self._parts.start(part)
         self._unsettled.ring()
 
@@ -161,7 +191,11 @@ class EnvoyGateway:
         if stop:
             await self._drain()
         await self._parts.close(stop=stop)
+        await self._hang_up()
+
+    async def _hang_up(self) -> None:
         await self._admin.close()
+        await self._counters.close()
 
     async def _open_parts(self) -> bool:
         """Return whether Envoy was adopted; both parts run then."""
@@ -187,7 +221,7 @@ class EnvoyGateway:
             layout = replace(layout, room=free_address())
         if layout != self._layout:
             await self._parts.close(stop=False)
-            await self._admin.close()
+            await self._hang_up()
             self._use(layout)
             if envoy:
                 await self._parts.adopt("gateway")

@@ -19,6 +19,7 @@ from dreamnet.model.routes import RouteTable
 
 GATE_LIMIT = timedelta(seconds=2)
 _POLL_S = 0.005
+_POLL_SHARE = 4  # a look at many endpoints costs: never more than a quarter of the time
 
 
 class Gate:
@@ -29,6 +30,7 @@ class Gate:
         self._admin = admin
         self._passed: frozenset[PassedEndpoint] = frozenset()
         self._written = ""
+        self._written_for: tuple[RouteTable, frozenset[PassedEndpoint]] | None = None
 
     def announce(self, table: RouteTable) -> None:
         """Tell the room before Envoy is told: what loses its last endpoint holds from now on."""
@@ -56,19 +58,24 @@ class Gate:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + GATE_LIMIT.total_seconds()
         while True:
+            began = loop.time()
             hosts = await self._admin.hosts()
             self.note(new, hosts)
             if awaited <= self._passed and _listed(hosts) <= all_endpoints(new):
                 return
             if loop.time() >= deadline:
                 return
-            await asyncio.sleep(_POLL_S)
+            await asyncio.sleep(max(_POLL_S, (loop.time() - began) * (_POLL_SHARE - 1)))
 
     def _write(self, table: RouteTable) -> None:
+        known = self._written_for
+        if known is not None and known[0] is table and known[1] == self._passed:
+            return
         text = room_state(table, self._passed, self._layout.hold)
         if text != self._written:
             write_whole(self._layout.room_state, text)
             self._written = text
+        self._written_for = table, self._passed
 
 
 def _listed(hosts: Iterable[Host]) -> frozenset[PassedEndpoint]:

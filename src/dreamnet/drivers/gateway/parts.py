@@ -12,7 +12,7 @@ from dreamnet.drivers.gateway.commands import envoy_command, room_command
 from dreamnet.drivers.gateway.files import read_text
 from dreamnet.drivers.gateway.layout import Layout
 from dreamnet.drivers.gateway.process import Detached
-from dreamnet.drivers.gateway.room_client import room_counters
+from dreamnet.drivers.gateway.room_client import RoomClient
 from dreamnet.kernel.clock import Clock
 from dreamnet.kernel.errors import Unavailable
 from dreamnet.kernel.tasks import Tasks
@@ -28,9 +28,10 @@ _LOG_TAIL = 600
 class Parts:
     """Envoy and the room of one folder."""
 
-    def __init__(self, layout: Layout, admin: Admin, clock: Clock) -> None:
+    def __init__(self, layout: Layout, admin: Admin, counters: RoomClient, clock: Clock) -> None:
         self._layout = layout
         self._admin = admin
+        self._counters = counters
         self._clock = clock
         self._envoy = Detached("gateway", envoy_command(layout))
         self._room = Detached("room", room_command(layout))
@@ -107,7 +108,7 @@ class Parts:
 
     async def _room_answers(self) -> bool:
         try:
-            await room_counters(self._layout.room)
+            await self._counters.counters()
         except Unavailable:
             return False
         return True

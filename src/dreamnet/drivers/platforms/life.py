@@ -10,10 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from dreamnet.drivers.platforms.census import Census, bearers
 from dreamnet.drivers.platforms.command import CannotRun
 from dreamnet.drivers.platforms.folders import InstanceFolder
 from dreamnet.drivers.platforms.logfile import LogFile
-from dreamnet.drivers.platforms.sessions import Session, bearers, send
+from dreamnet.drivers.platforms.sessions import Session, send
 from dreamnet.drivers.platforms.wrapper import Launch, Recorded, launch, read_exit, read_pid
 from dreamnet.kernel.clock import Clock
 from dreamnet.kernel.deaths import Deaths
@@ -38,6 +39,7 @@ class Around:
     clock: Clock
     deaths: Deaths
     publish: Callable[[Instance], None]
+    census: Census
 
 
 class Life:
@@ -143,7 +145,7 @@ class Life:
         return recorded
 
     def _remove_stray(self) -> None:
-        for process in tuple(bearers(self.instance.id)):
+        for process in bearers(self.instance.id):
             send(process, signal.SIGKILL)
         self.folder.remove()
 
@@ -168,7 +170,8 @@ class Life:
         """Return what its processes use; None when it has ended."""
         if self._session is None or self._ended.is_set():
             return None
-        return await asyncio.to_thread(self._session.usage)
+        look = await self._around.census.sessions()
+        return await asyncio.to_thread(self._session.usage, look)
 
     def reap_wrapper(self) -> None:
         """Reap a wrapper that was killed while its application lives."""
@@ -198,10 +201,10 @@ class Life:
         if self._ended.is_set():
             return
         self._become(InstanceState.STOPPING)
-        await asyncio.to_thread(session.terminate)
+        await asyncio.to_thread(session.terminate, await self._around.census.everything())
         if await _happens(self._ended, grace_s):
             return
-        await asyncio.to_thread(session.kill)
+        await asyncio.to_thread(session.kill, await self._around.census.everything())
         if not await _happens(self._ended, _KILL_LIMIT_S):
             raise Unavailable(f"{self.instance.id} has not died of SIGKILL; the kernel holds it")
 
@@ -253,7 +256,8 @@ class Life:
 
     async def _drain_leftovers(self, session: Session, *, is_expected: bool) -> None:
         loop = asyncio.get_running_loop()
-        left = await asyncio.to_thread(session.everything)
+        census = self._around.census
+        left = session.everything(await census.everything())
         if left and not is_expected:  # a stop has sent SIGTERM to all of them already
             self._leave_until = loop.time() + _LEFTOVER_GRACE_S
             for process in left:
@@ -263,11 +267,11 @@ class Life:
             await asyncio.sleep(_LOOK_S)
             left = tuple(process for process in left if process.is_alive())
         until = max(loop.time(), self._leave_until) + _KILL_LIMIT_S
-        while await asyncio.to_thread(session.everything):
+        while session.everything(look := await census.everything()):
             if loop.time() > until:
                 log.error("processes do not die", instance=self.instance.id)
                 return
-            await asyncio.to_thread(session.kill)
+            await asyncio.to_thread(session.kill, look)
             await asyncio.sleep(_LOOK_S)
 
     async def _end_wrapper(self, session: Session) -> None:

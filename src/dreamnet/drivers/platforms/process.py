@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from dreamnet.drivers.platforms.base import Start
+from dreamnet.drivers.platforms.census import MARK, Census
 from dreamnet.drivers.platforms.changes import Changes, Subscription
 from dreamnet.drivers.platforms.command import CannotRun, resolve_command
 from dreamnet.drivers.platforms.flights import Flights
@@ -18,14 +19,13 @@ from dreamnet.drivers.platforms.life import Around, Life
 from dreamnet.drivers.platforms.logfile import LineCutter, LogFile
 from dreamnet.drivers.platforms.logfolder import LogFolder
 from dreamnet.drivers.platforms.ports import LOOPBACK, Ports
-from dreamnet.drivers.platforms.sessions import MARK
 from dreamnet.kernel.clock import Clock
 from dreamnet.kernel.deaths import Deaths, best_deaths
 from dreamnet.kernel.errors import Complaint, Corrupt, NotFound, Unavailable
 from dreamnet.kernel.files import write_whole
 from dreamnet.kernel.ids import fresh_id
 from dreamnet.kernel.log import logger
-from dreamnet.kernel.processes import current_boot_id
+from dreamnet.kernel.processes import current_boot_id, has_ended_child
 from dreamnet.kernel.tasks import Tasks
 from dreamnet.model.instances import Instance, InstanceId, InstanceState, Usage
 from dreamnet.model.services import LogLimits
@@ -49,7 +49,7 @@ class ProcessPlatform:
         self._logs = LogFolder(folder.parent / "logs")
         self._clock = clock
         self._changes = Changes()
-        self._around = Around(clock, deaths or best_deaths(), self._changes.publish)
+        self._around = Around(clock, deaths or best_deaths(), self._changes.publish, Census())
         self._tasks = Tasks("platform")
         self._flights = Flights(self._tasks)
         self._ports = Ports()
@@ -60,8 +60,8 @@ class ProcessPlatform:
         """Find what an earlier node left: the living are watched again, the dead are told."""
         await asyncio.to_thread(self._folder.mkdir, mode=0o700, parents=True, exist_ok=True)
         self._salt = await asyncio.to_thread(_salt, self._folder / "salt")
-        for path in await asyncio.to_thread(_folders, self._folder):
-            await self._adopt(InstanceFolder(path))
+        folders = await asyncio.to_thread(_folders, self._folder)
+        await asyncio.gather(*(self._adopt(InstanceFolder(path)) for path in folders))
         self._tasks.loop("rounds", self._rounds)
 
     async def _adopt(self, folder: InstanceFolder) -> None:
@@ -210,11 +210,17 @@ class ProcessPlatform:
     async def _rounds(self) -> None:
         """Rotate logs that have grown, and reap wrappers that were killed."""
         while True:
-            for life in tuple(self._lives.values()):
-                if not life.cleaned.is_set():
+            under_way = [life for life in self._lives.values() if not life.cleaned.is_set()]
+            if has_ended_child():
+                for life in under_way:
                     life.reap_wrapper()
-                    await asyncio.to_thread(life.logs.rotate)
+            await asyncio.to_thread(_rotate, [life.logs for life in under_way])
             await asyncio.sleep(_ROUND_S)
+
+
+def _rotate(logs: list[LogFile]) -> None:
+    for each in logs:
+        each.rotate()
 
 
 async def _attend(life: Life) -> None:

@@ -4,23 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import psutil
 
+from dreamnet.drivers.platforms.census import Look
 from dreamnet.drivers.platforms.wrapper import Recorded
-from dreamnet.kernel.processes import (
-    HAS_PROC,
-    PROC,
-    Identity,
-    identify,
-    read_stat,
-    signal_process,
-)
+from dreamnet.kernel.processes import Identity, identify, read_stat, signal_process
 from dreamnet.model.instances import InstanceId, Usage
-
-MARK = "DREAMNET_INSTANCE"
 
 
 @dataclass(frozen=True)
@@ -35,16 +26,16 @@ class Session:
     recorded: Recorded
     is_fresh: bool
 
-    def members(self) -> tuple[Identity, ...]:
+    def members(self, look: Look) -> tuple[Identity, ...]:
         """Return the living processes of the session, the wrapper apart."""
-        wrapper = self.recorded.wrapper
-        found = tuple(_in_session(self.recorded.session)) if self._is_ours() else ()
-        return tuple(process for process in found if process != wrapper)
+        found = look.sessions.get(self.recorded.session, ()) if self._is_ours() else ()
+        return tuple(process for process in found if process != self.recorded.wrapper)
 
-    def everything(self) -> tuple[Identity, ...]:
+    def everything(self, look: Look) -> tuple[Identity, ...]:
         """Return the members and every other living process that bears the mark."""
-        marked = (process for process in bearers(self.id) if process != self.recorded.wrapper)
-        return tuple(dict.fromkeys((*self.members(), *marked)))
+        marked = look.marks.get(self.id, ())
+        others = (process for process in marked if process != self.recorded.wrapper)
+        return tuple(dict.fromkeys((*self.members(look), *others)))
 
     def _is_ours(self) -> bool:
         """A session number is reused only once nobody is left; then its leader is a stranger."""
@@ -56,9 +47,9 @@ class Session:
             self.is_fresh or any(p and p.is_alive() for p in known)
         )
 
-    def terminate(self) -> None:
+    def terminate(self, look: Look) -> None:
         """SIGTERM to every process, then SIGCONT so that a stopped one can act on it."""
-        others = [process for process in self.everything() if not self._is_in_group(process)]
+        others = [process for process in self.everything(look) if not self._is_in_group(process)]
         if self._is_in_group(self.recorded.application):
             _signal_group(self.recorded.group, signal.SIGTERM)
             _signal_group(self.recorded.group, signal.SIGCONT)
@@ -76,14 +67,16 @@ class Session:
             and stat.group == self.recorded.group
         )
 
-    def kill(self) -> None:
+    def kill(self, look: Look) -> None:
         """SIGKILL to every process; the wrapper is spared, for it keeps the exit status."""
-        for process in self.everything():
+        for process in self.everything(look):
             send(process, signal.SIGKILL)
 
-    def usage(self) -> Usage | None:
+    def usage(self, look: Look) -> Usage | None:
         """Return what the members use together; None when there are none."""
-        shares = [share for member in self.members() if (share := _usage(member.pid)) is not None]
+        shares = [
+            share for member in self.members(look) if (share := _usage(member.pid)) is not None
+        ]
         if not shares:
             return None
         files = [share.open_files for share in shares if share.open_files is not None]
@@ -107,31 +100,6 @@ def _signal_group(group: int, number: signal.Signals) -> None:
         os.killpg(group, number)
     except OSError:
         return  # it ended meanwhile
-
-
-def _in_session(session: int) -> Iterator[Identity]:
-    for pid in psutil.pids():
-        try:
-            if os.getsid(pid) != session:  # one cheap call: there are many processes
-                continue
-        except OSError:
-            continue
-        stat = read_stat(pid)
-        if stat is not None and stat.session == session and not stat.is_dead:
-            yield identify(stat)
-
-
-def bearers(instance: InstanceId) -> Iterator[Identity]:
-    """Yield the living processes whose environment bears the mark of `instance` (Linux only)."""
-    mark = f"{MARK}={instance}".encode()
-    for pid in psutil.pids() if HAS_PROC else ():
-        stat = read_stat(pid)  # before the environment is read: a reused pid cannot slip in
-        try:
-            is_marked = mark in (PROC / str(pid) / "environ").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if is_marked and stat is not None and not stat.is_dead:
-            yield identify(stat)
 
 
 def _usage(pid: int) -> Usage | None:
