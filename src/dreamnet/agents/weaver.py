@@ -124,10 +124,11 @@ class Weaver:
         try:
             while not applying.done():
                 await self._changed.wait(1.0)
-                if self._table_of_now() != table:
+                is_newer = self._table_of_now() != table
+                if is_newer:
                     self._changed.ring()  # this wait has used up the ring that asked for more
-                    if not applying.done():
-                        return False
+                if is_newer and not applying.done():
+                    return False
             applied = applying.result()
         finally:
             if not applying.done():
