@@ -21,27 +21,37 @@ from bench.results import Report, markdown_table, write_section
 
 EVIDENCE = Path("docs/evidence/heal.md")
 WORK = Path(".dreamnet-bench")
+MOST_SHOWN = 5
 
 
 def main() -> int:
-    """Run what is missing and write the figures."""
+    """Run what is missing and write the figures; 1 if something is still missing."""
     parser = argparse.ArgumentParser("python -m bench.peers", description=__doc__)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--work", type=Path, default=WORK, help="where raw values are kept")
-    parser.add_argument("--fresh", action="store_true", help="forget earlier raw values")
-    parser.add_argument("--report", action="store_true", help="measure nothing")
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument("--fresh", action="store_true", help="forget earlier raw values")
+    either.add_argument("--report", action="store_true", help="measure nothing")
     parser.add_argument("--out", type=Path, default=EVIDENCE, help="the page to write into")
     arguments = parser.parse_args()
     work = arguments.work.absolute()
+    if not arguments.report:
+        _clear(work / "stages")
     if arguments.fresh:
         shutil.rmtree(work, ignore_errors=True)
     notebook = Notebook(work)
     if not arguments.report:
-        _clear(work / "stages")
-        asyncio.run(_run(work / "stages", arguments.rounds, notebook))
+        try:
+            asyncio.run(_run(work / "stages", arguments.rounds, notebook))
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            print("stopped; the same command without --fresh goes on")
+            return 130
+    if not notebook.journal.outcomes or not notebook.costs:
+        print(f"nothing was measured in {arguments.work} yet; run this without --report")
+        return 1
     _report(notebook, arguments.rounds, arguments.out)
     missing = unmeasured(jobs(arguments.rounds), notebook.journal)
-    print(f"not measured: {', '.join(missing) or 'nothing'}")
+    print(f"not measured: {len(missing)} {missing[:MOST_SHOWN] or ''}")
     return 1 if missing else 0
 
 

@@ -142,12 +142,19 @@ class Turn:
             outcome = await play(self.party, job.fault, self.load, job.number)
         except (FaultFailed, DreamNetError, ClientError, OSError) as error:
             print(f"{self.party.name}: {job.fault.name}: {error!r}; once more", flush=True)
-            await self.party.close()
-            await self.party.open()
+            await self._renew()
             return False
         journal.add(outcome)
         print(f"{job.number:3} {_words(outcome)}", flush=True)
         return True
+
+    async def _renew(self) -> None:
+        """Begin with a new stage; if that fails, too, the next try tells."""
+        try:
+            await self.party.close()
+            await self.party.open()
+        except (DreamNetError, ClientError, OSError) as error:
+            print(f"{self.party.name} does not come up: {error!r}", flush=True)
 
 
 def _plan(party: Party) -> Plan:
