@@ -25,6 +25,7 @@ from dreamnet.model.actions import (
     Waiting,
 )
 from dreamnet.model.cases import CaseId
+from dreamnet.model.events import EventKind
 from dreamnet.model.messages import Message, MessageId
 from dreamnet.model.policy import ReefPolicy
 
@@ -94,7 +95,7 @@ class Desk:
         if judgement.permitted:
             self._let_out(tx, action)
         else:
-            self._record(tx, f"action-{phase}", action, judgement.reason)
+            self._record(tx, EventKind.ACTION_PROPOSED, action, judgement.reason)
         return _verdict_of(action)
 
     def withdraw(self, tx: Tx, case: CaseId, keep: str | None) -> None:
@@ -104,7 +105,7 @@ class Desk:
             if action.phase is ActionPhase.PROPOSED and action.proposal.key != keep:
                 words = "no longer needed"
                 tx.actions.decide(action.id, ActionPhase.REJECTED, words, now)
-                self._record(tx, "action-withdrawn", action, words)
+                self._record(tx, EventKind.ACTION_WITHDRAWN, action, words)
 
     async def propose(self, proposal: Proposal) -> Verdict:
         """Judge in a transaction of its own."""
@@ -129,7 +130,7 @@ class Desk:
         if not approve:
             tx.actions.decide(action.id, ActionPhase.REJECTED, "denied by a person", now)
             denied = action.model_copy(update={"phase": ActionPhase.REJECTED})
-            self._record(tx, "action-denied", denied, "denied by a person")
+            self._record(tx, EventKind.ACTION_DENIED, denied, "denied by a person")
             return denied
         judgement = attempt_settlement(action.proposal, self._reef(tx), approved=True)
         if not judgement.permitted:
@@ -154,6 +155,7 @@ class Desk:
     async def finish(self, action: Action, *, succeeded: bool, detail: str) -> bool:
         """Record an outcome and tell the proposer; false when the lease was lost (it is void)."""
         phase = ActionPhase.SUCCEEDED if succeeded else ActionPhase.FAILED
+        kind = EventKind.ACTION_SUCCEEDED if succeeded else EventKind.ACTION_FAILED
         now = self._parts.clock.now()
 
         def work(tx: Tx) -> bool:
@@ -162,12 +164,12 @@ class Desk:
             proposal = action.proposal
             ended = action.model_copy(update={"detail": detail})
             self._send(tx, (proposal.performer, proposal.agent), f"action-{phase}", ended)
-            self._record(tx, f"action-{phase}", action, detail)
+            self._record(tx, kind, action, detail)
             return True
 
         return await self._parts.store.tx(work)
 
-    async def record(self, kind: str, subject: str, body: dict[str, Any]) -> None:
+    async def record(self, kind: EventKind, subject: str, body: dict[str, Any]) -> None:
         """Write down something that happened and is nobody's action, for the timeline."""
         now = self._parts.clock.now()
         await self._parts.store.tx(lambda tx: tx.ledger.append(kind, subject, body, now))
@@ -192,7 +194,7 @@ class Desk:
     def _let_out(self, tx: Tx, action: Action) -> None:
         proposal = action.proposal
         self._send(tx, (proposal.agent, proposal.performer), _word_for(proposal), action)
-        self._record(tx, "action-permitted", action, proposal.reason)
+        self._record(tx, EventKind.ACTION_PERMITTED, action, proposal.reason)
         tx.after_commit(lambda: _drop(self._said, proposal.target))
 
     def _refuse(self, tx: Tx, proposal: Proposal, judgement: Judgement) -> Rejected:
@@ -201,7 +203,9 @@ class Desk:
         if self._said.get(proposal.target) != words:
             tx.after_commit(lambda: self._said.update({proposal.target: words}))
             body = {"proposal": proposal.model_dump(mode="json"), "reason": judgement.reason}
-            tx.ledger.append("action-refused", proposal.target, body, self._parts.clock.now())
+            tx.ledger.append(
+                EventKind.ACTION_REFUSED, proposal.target, body, self._parts.clock.now()
+            )
         return Rejected(
             reason=judgement.reason, mend=judgement.mend, retry_after_s=judgement.retry_after_s
         )
@@ -223,7 +227,7 @@ class Desk:
         )
         tx.after_commit(self._parts.queued)
 
-    def _record(self, tx: Tx, kind: str, action: Action, detail: str) -> None:
+    def _record(self, tx: Tx, kind: EventKind, action: Action, detail: str) -> None:
         body = {"action": action.id, "detail": detail, **action.proposal.model_dump(mode="json")}
         tx.ledger.append(kind, action.proposal.target, body, self._parts.clock.now())
 

@@ -30,6 +30,7 @@ from dreamnet.kernel.log import logger
 from dreamnet.model.actions import ActionId, ActionPhase, Agent, Office, Proposal, Settled, Verb
 from dreamnet.model.actions import Waiting as WaitingForApproval
 from dreamnet.model.cases import Case, CaseId, CaseKind
+from dreamnet.model.events import EventKind
 from dreamnet.model.instances import slot_target
 from dreamnet.model.messages import Message
 from dreamnet.model.policy import HealPolicy
@@ -201,7 +202,7 @@ class DreamKeeper:
     def _tell(self, tx: Tx, case: Case, dream: Dream) -> None:
         words = dream.story[-1].words
         body = {"dream": case.id, "phase": dream.phase, "symptom": dream.symptom.kind}
-        tx.ledger.append("dream", case.target, body | {"words": words}, self._clock.now())
+        tx.ledger.append(EventKind.DREAM, case.target, body | {"words": words}, self._clock.now())
         log.info("dream", id=case.id, target=case.target, phase=str(dream.phase), words=words)
 
     async def _attach_bundle(self, case: Case, dream: Dream) -> None:

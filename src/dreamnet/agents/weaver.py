@@ -14,6 +14,7 @@ from dreamnet.kernel.errors import DreamNetError, Transient
 from dreamnet.kernel.log import logger
 from dreamnet.kernel.tasks import Wake
 from dreamnet.model.actions import Action, Agent
+from dreamnet.model.events import EventKind
 from dreamnet.model.facts import Fact, GatewayRejected, PartAnswered
 from dreamnet.model.instances import InstanceId
 from dreamnet.model.messages import Message
@@ -113,7 +114,7 @@ class Weaver:
             self._told[name] = ids
             wanted = self._world.desired.get(name, 0)
             try:
-                await self._desk.record("traffic", name, {"serving": ids, "wanted": wanted})
+                await self._desk.record(EventKind.TRAFFIC, name, {"serving": ids, "wanted": wanted})
             except Transient as error:
                 log.warning("change of traffic not recorded", service=name, error=str(error))
 

@@ -18,6 +18,7 @@ from dreamnet.drivers.store.base import Tx
 from dreamnet.kernel.errors import DreamNetError, Transient
 from dreamnet.kernel.log import logger
 from dreamnet.kernel.tasks import Tasks
+from dreamnet.model.events import EventKind
 from dreamnet.model.facts import PartDied
 from dreamnet.model.instances import InstanceId
 from dreamnet.model.services import ServiceName
@@ -104,7 +105,7 @@ async def _start(node: Node, tasks: Tasks, url: str, died: PartDied | None) -> N
     _begin(node, tasks)
     if died is not None:
         node.world.apply(died)  # not through the bus: nobody may listen there yet
-    await _record(node, "node-started", died)
+    await _record(node, EventKind.NODE_STARTED, died)
     node.health.started()
     log.info("node is up", url=url, gateway=str(node.settings.gateway.listen))
 
@@ -152,7 +153,7 @@ async def _listen(node: Node, facts: Subscription) -> None:
 async def _close(node: Node, kind: Stop, tasks: Tasks) -> None:
     """Stop on purpose: first nobody acts any more, then traffic drains, then instances end."""
     log.info("stopping", what=str(kind))
-    await _attempt("ledger", _record(node, "node-stopping", None, what=str(kind)))
+    await _attempt("ledger", _record(node, EventKind.NODE_STOPPING, None, what=str(kind)))
     await tasks.drain_only(*ACTING)
     await node.keepers.deploykeeper.close()
     await node.prober.aclose()
@@ -192,7 +193,7 @@ async def _attempt(what: str, work: Awaitable[None]) -> None:
         log.exception("the stop goes on without this", what=what)
 
 
-async def _record(node: Node, kind: str, died: PartDied | None, **more: str) -> None:
+async def _record(node: Node, kind: EventKind, died: PartDied | None, **more: str) -> None:
     body = {"version": __version__, **more}
     if died is not None:
         body["previous"] = str(died.exit)

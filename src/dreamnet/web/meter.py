@@ -9,6 +9,7 @@ from dreamnet.drivers.bus.base import Bus
 from dreamnet.drivers.store.base import LedgerRow
 from dreamnet.kernel.errors import Transient
 from dreamnet.kernel.tasks import Tasks
+from dreamnet.model.events import EventKind
 from dreamnet.model.facts import Probed
 from dreamnet.model.routes import GatewaySample
 from dreamnet.model.services import ServiceName
@@ -100,11 +101,11 @@ class Meter:
 
     def _count(self, row: LedgerRow) -> None:
         match row.kind:
-            case "dream":
+            case EventKind.DREAM:
                 self._dream(row)
-            case "action-succeeded" | "action-failed" | "action-denied":
+            case EventKind.ACTION_SUCCEEDED | EventKind.ACTION_FAILED | EventKind.ACTION_DENIED:
                 self._action(row.body, row.kind)
-            case "action-refused":
+            case EventKind.ACTION_REFUSED:
                 self._action(row.body.get("proposal", {}), row.kind)
             case _:
                 pass

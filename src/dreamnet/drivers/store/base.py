@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from dreamnet.model.actions import Action, ActionId, ActionPhase, Agent
 from dreamnet.model.cases import Case, CaseId, CaseKind
+from dreamnet.model.events import EventKind
 from dreamnet.model.messages import Delivery, Message, MessageId
 from dreamnet.model.services import ServiceName
 
@@ -164,7 +165,7 @@ class Actions(Protocol):
 class Ledger(Protocol):
     """The append-only, hash-chained audit trail."""
 
-    def append(self, kind: str, subject: str, body: dict[str, Any], now: datetime) -> int:
+    def append(self, kind: EventKind, subject: str, body: dict[str, Any], now: datetime) -> int:
         """Append a row and return its number; from here on the transaction holds the head."""
         ...
 

@@ -15,6 +15,7 @@ from dreamnet.drivers.store.codec import canonical, clean, to_micros
 from dreamnet.drivers.store.tables import ledger as table
 from dreamnet.drivers.store.tables import ledger_head as head_table
 from dreamnet.kernel.errors import Corrupt
+from dreamnet.model.events import EventKind
 
 FIRST_PREV = "0" * 64
 _STREAMED_ROWS = 500
@@ -61,13 +62,13 @@ class LedgerDrawer:
         self._head: _Head | None = None
         self._waiting: list[dict[str, Any]] = []
 
-    def append(self, kind: str, subject: str, body: dict[str, Any], now: datetime) -> int:
+    def append(self, kind: EventKind, subject: str, body: dict[str, Any], now: datetime) -> int:
         """Append a row and return its number; the head is locked until the transaction ends."""
         head = self._locked_head()
         row: dict[str, Any] = {
             "seq": head.seq + 1,
             "at": now,
-            "kind": clean(kind),
+            "kind": clean(str(kind)),
             "subject": clean(subject),
         }
         row |= {"body": canonical(body), "prev": head.hash}

@@ -22,6 +22,7 @@ from dreamnet.drivers.store.conflict import insert_if_new
 from dreamnet.drivers.store.ledger import LedgerDrawer
 from dreamnet.drivers.store.tables import deliveries as table
 from dreamnet.model.actions import Agent
+from dreamnet.model.events import EventKind
 from dreamnet.model.messages import Delivery, DeliveryState, Message, MessageId
 
 LEASED_AT_ONCE = 100
@@ -95,7 +96,9 @@ class MessagesDrawer:
         }
         if self._connection.execute(_SEND, row).rowcount == 0:
             return False
-        self._ledger.append("message", message.id, message.model_dump(mode="json"), message.at)
+        self._ledger.append(
+            EventKind.MESSAGE, message.id, message.model_dump(mode="json"), message.at
+        )
         return True
 
     def lease(self, to: Agent, owner: str, now: datetime, lease: timedelta) -> list[Delivery]:
