@@ -260,6 +260,28 @@ async def test_a_target_has_at_most_one_active_disruptive_action(store: SqlStore
     assert [action.id for action in active] == ["a3", "a5"]
 
 
+async def test_a_transaction_sees_its_own_changes_among_the_active(store: SqlStore) -> None:
+    def work(tx: Tx) -> list[list[str]]:
+        seen: list[list[str]] = []
+
+        def look() -> None:
+            seen.append([action.id for action in tx.actions.active()])
+
+        look()
+        tx.actions.insert(an_action("a1"))
+        look()
+        tx.actions.insert(an_action("a2", phase="proposed", target="shop/2"))
+        tx.actions.decide(an_action("a2").id, ActionPhase.PERMITTED, "yes", NOW)
+        look()
+        [first, _] = tx.actions.claim(KEEPER, "n1", NOW, LEASE)
+        assert [action.phase for action in tx.actions.active()] == [ActionPhase.CLAIMED] * 2
+        tx.actions.finish(first, ActionPhase.FAILED, "", NOW)
+        look()
+        return seen
+
+    assert await store.tx(work) == [[], ["a1"], ["a1", "a2"], ["a2"]]
+
+
 async def test_judgements_run_one_at_a_time(store: SqlStore) -> None:
     def judge(number: int) -> Callable[[Tx], bool]:
         def work(tx: Tx) -> bool:

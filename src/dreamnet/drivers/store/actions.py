@@ -82,6 +82,7 @@ class ActionsDrawer:
     def __init__(self, connection: Connection, ledger: LedgerDrawer) -> None:
         self._connection = connection
         self._ledger = ledger
+        self._active: list[Action] | None = None  # known until this transaction changes a phase
 
     def lock(self) -> None:
         """Let one judgement run at a time, on every node, until the transaction ends.
@@ -98,6 +99,7 @@ class ActionsDrawer:
         row |= {"proposal": write_record(proposal), "case_id": proposal.case}
         for name in ("key", "performer", "target", "disruptive"):
             row[name] = getattr(proposal, name)
+        self._active = None
         self._connection.execute(_ADD, row)
 
     def by_key(self, key: str) -> Action | None:
@@ -109,8 +111,13 @@ class ActionsDrawer:
         return self._one(_ONE, action=action)
 
     def active(self) -> list[Action]:
-        """Return permitted and claimed actions, oldest first."""
-        return self._list(_ACTIVE_ONES)
+        """Return permitted and claimed actions, oldest first.
+
+        A transaction that judges hundreds of proposals, most of them refused, reads them once.
+        """
+        if self._active is None:
+            self._active = self._list(_ACTIVE_ONES)
+        return list(self._active)
 
     def recent(self, limit: int) -> list[Action]:
         """Return the newest actions, newest first."""
@@ -129,6 +136,7 @@ class ActionsDrawer:
         numbers = [row.number for row in rows if _performable(row)]
         if not numbers:
             return []
+        self._active = None
         values = {"numbers": numbers, "owner": owner, "until": now + lease}
         claimed = self._connection.execute(_CLAIM, values).all()
         return [_action(row) for row in sorted(claimed, key=lambda row: row.number)]
@@ -137,6 +145,7 @@ class ActionsDrawer:
         """Move a proposed action to permitted or rejected; false when it was decided before."""
         if phase not in _VERDICTS:
             raise ValueError(f'an action is decided to be permitted or rejected, not "{phase}"')
+        self._active = None
         over = now if phase is ActionPhase.REJECTED else None
         values = {"action": action, "verdict": phase, "words": detail, "over": over}
         return self._connection.execute(_DECIDE, values).rowcount == 1
@@ -150,6 +159,7 @@ class ActionsDrawer:
         """End a claimed action if its fence still holds; false when the lease was lost."""
         if phase not in FINAL_PHASES:
             raise ValueError(f'an action ends in a final phase, not "{phase}"')
+        self._active = None
         values = {"action": action.id, "held": action.fence, "outcome": phase}
         return (
             self._connection.execute(_FINISH, values | {"words": detail, "now": now}).rowcount == 1
