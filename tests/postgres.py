@@ -76,7 +76,7 @@ def _major(initdb: Path) -> int:
     return int(name) if name.isdigit() else 0
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -89,16 +89,26 @@ def _user() -> dict[str, Any]:
     return {"user": "postgres", "group": "postgres", "extra_groups": []}
 
 
-def _own(path: Path) -> None:
+def own(path: Path) -> None:
     if os.geteuid() == 0:
         entry = pwd.getpwnam("postgres")
         os.chown(path, entry.pw_uid, entry.pw_gid)
 
 
-def _initialise(binaries: Path, folder: Path, password: str) -> None:
+def require_binaries() -> Path:
+    """Return where the server's programs are; skips (in CI: fails) where there are none."""
+    binaries = _binaries()
+    if binaries is None:
+        pytest.fail(_MISSING) if os.environ.get("CI") else pytest.skip(_MISSING)
+    return binaries
+
+
+def initialise(folder: Path, password: str) -> None:
+    """Make the data of a new server in `folder`."""
+    binaries = require_binaries()
     word = folder / "password"
     word.write_text(password, encoding="utf-8")
-    _own(word)
+    own(word)
     command = [binaries / "initdb", "-D", folder / "data", "-U", "postgres", "-A", "scram-sha-256"]
     command += ["--pwfile", word, "-E", "UTF8", "--no-locale", "--no-sync"]
     done = subprocess.run(command, cwd=folder, capture_output=True, check=False, **_user())
@@ -106,7 +116,18 @@ def _initialise(binaries: Path, folder: Path, password: str) -> None:
         pytest.fail(f"initdb failed: {done.stderr.decode(errors='replace')}")
 
 
-def _start(binaries: Path, folder: Path, port: int) -> subprocess.Popen[bytes]:
+def copy(server: PostgresServer, folder: Path) -> None:
+    """Copy a running server into `folder`, as a standby that follows it."""
+    command = [require_binaries() / "pg_basebackup", "-D", folder / "data", "-R", "-X", "stream"]
+    command += ["-d", server.url("postgres"), "--checkpoint=fast", "--no-sync"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, check=False, **_user())
+    if done.returncode != 0:
+        pytest.fail(f"pg_basebackup failed: {done.stderr.decode(errors='replace')}")
+
+
+def start(folder: Path, port: int) -> subprocess.Popen[bytes]:
+    """Start the server of `folder` on a port."""
+    binaries = require_binaries()
     settings = {
         "listen_addresses": "127.0.0.1",
         "port": str(port),
@@ -122,7 +143,7 @@ def _start(binaries: Path, folder: Path, port: int) -> subprocess.Popen[bytes]:
         return subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, **_user())
 
 
-def _answers(server: PostgresServer, process: subprocess.Popen[bytes]) -> bool:
+def answers(server: PostgresServer, process: subprocess.Popen[bytes]) -> bool:
     """Wait until the server answers; false when it ended instead (its port was taken)."""
     import psycopg
 
@@ -152,19 +173,17 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 @contextmanager
 def running_postgres() -> Generator[PostgresServer]:
     """Run a server for a while; skips (in CI: fails) where there are no binaries."""
-    binaries = _binaries()
-    if binaries is None:
-        pytest.fail(_MISSING) if os.environ.get("CI") else pytest.skip(_MISSING)
+    require_binaries()
     folder = Path(tempfile.mkdtemp(prefix="dreamnet-postgres-"))
     try:
-        _own(folder)
+        own(folder)
         password = secrets.token_urlsafe(12)
-        _initialise(binaries, folder, password)
+        initialise(folder, password)
         for _ in range(_TRIES):
-            server = PostgresServer(_free_port(), password)
-            process = _start(binaries, folder, server.port)
+            server = PostgresServer(free_port(), password)
+            process = start(folder, server.port)
             try:
-                if _answers(server, process):
+                if answers(server, process):
                     yield server
                     return
             finally:

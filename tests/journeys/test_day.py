@@ -12,10 +12,16 @@ import psutil
 import pytest
 from place import Place, place
 
+from postgres import postgres_database, postgres_server, postgres_url
 
-@pytest.fixture
-def here(tmp_path: Path) -> Iterator[Place]:
-    with place(tmp_path) as made:
+__all__ = ["postgres_database", "postgres_server", "postgres_url"]
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def here(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    is_postgresql = request.param == "postgresql"
+    store = str(request.getfixturevalue("postgres_url")) if is_postgresql else ""
+    with place(tmp_path, store=store) as made:
         yield made
 
 

@@ -48,7 +48,7 @@ def test_ends_that_are_final(stage: Stage, code: int) -> None:
     assert len(stage.starts()) == 1
 
 
-WAITS = "waiting for the file to be mended"
+WAITS = "waiting until that is mended"
 
 
 def test_a_successor_with_wrong_settings_is_tried_until_they_are_mended(stage: Stage) -> None:

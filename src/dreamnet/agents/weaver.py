@@ -10,7 +10,7 @@ from dreamnet.agents.world import InstanceSeen, World
 from dreamnet.domain.traffic.weave import Candidate, Traffic, weave
 from dreamnet.domain.vitals import Verdict
 from dreamnet.drivers.gateway.base import Gateway, Part
-from dreamnet.kernel.errors import DreamNetError, Transient
+from dreamnet.kernel.errors import DreamNetError
 from dreamnet.kernel.log import logger
 from dreamnet.kernel.tasks import Wake
 from dreamnet.model.actions import Action, Agent
@@ -95,7 +95,7 @@ class Weaver:
         self._last_ready = woven.last_ready
         try:
             applied = await self._apply(woven.table)
-        except DreamNetError as error:
+        except (DreamNetError, OSError) as error:
             log.warning("gateway did not take the table", error=str(error))
             return
         if not applied:
@@ -115,7 +115,7 @@ class Weaver:
             wanted = self._world.desired.get(name, 0)
             try:
                 await self._desk.record(EventKind.TRAFFIC, name, {"serving": ids, "wanted": wanted})
-            except Transient as error:
+            except DreamNetError as error:
                 log.warning("change of traffic not recorded", service=name, error=str(error))
 
     async def _apply(self, table: RouteTable) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -30,7 +31,7 @@ from dreamnet.drivers.platforms.base import Platform
 from dreamnet.drivers.platforms.process import ProcessPlatform
 from dreamnet.drivers.secrets.base import SecretSource
 from dreamnet.drivers.secrets.dotenv import DotenvSource
-from dreamnet.drivers.store.base import Store
+from dreamnet.drivers.store.guarded import GuardedStore
 from dreamnet.drivers.store.sql import SqlStore
 from dreamnet.health import Health
 from dreamnet.kernel.clock import Clock, SystemClock
@@ -45,6 +46,10 @@ from dreamnet.senses.telemetry import Telemetry
 from dreamnet.senses.watcher import Watcher
 from dreamnet.web.handles import Handles
 from dreamnet.web.readiness import node_health
+
+# How long a transaction waits for others. Not long: whoever asked is told, and what is due is
+# tried again.
+LOCK_WAIT = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ class Node:
 
     settings: Settings
     data: DataDir
-    store: Store
+    store: GuardedStore
     bus: Bus
     platform: Platform
     gateway: Gateway
@@ -74,8 +79,12 @@ class Node:
     prober: Prober
     watcher: Watcher
     telemetry: Telemetry
-    health: Health
     handles: Handles
+
+    @property
+    def health(self) -> Health:
+        """Return the node's own health."""
+        return self.handles.health
 
 
 def data_dir_of(settings: Settings, file: Path) -> DataDir:
@@ -83,12 +92,15 @@ def data_dir_of(settings: Settings, file: Path) -> DataDir:
     return DataDir((file.parent / settings.node.data_dir).resolve())
 
 
-def open_store(
-    settings: Settings, data: DataDir, took: Callable[[float], None] | None = None
-) -> SqlStore:
-    """Return the store that the settings name, not yet opened; `took` hears how long it takes."""
-    url = settings.node.store.get_secret_value()
-    return SqlStore(url or data.database, took=took)
+def node_store(settings: Settings, data: DataDir, clock: Clock, metrics: Metrics) -> GuardedStore:
+    """Return the store that the settings name, not yet opened; on PostgreSQL this node's alone."""
+    inner = SqlStore(
+        settings.node.store.get_secret_value() or data.database,
+        lock_wait=LOCK_WAIT,
+        took=metrics.transaction_took,
+        owner=data.owner(),
+    )
+    return GuardedStore(inner, clock)
 
 
 @dataclass(frozen=True)
@@ -96,7 +108,7 @@ class Base:
     """What every part of a node stands on: clock, drivers, the shared picture, signs of life."""
 
     clock: Clock
-    store: Store
+    store: GuardedStore
     bus: Bus
     platform: Platform
     gateway: Gateway
@@ -111,8 +123,8 @@ def assemble(settings: Settings, data: DataDir, restart_node: Callable[[], None]
     relaybot = RelayBot(base.store, base.clock, data.owner(), _beats(base, settings))
     desk = _desk(base, settings, data, relaybot)
     keepers = _keepers(base, settings, desk, relaybot)
-    watched = partial(is_watched, data.path)
-    health = node_health(base.store, base.world, data.path, watched)
+    watched, trouble = partial(is_watched, data.path), base.store.trouble
+    health = node_health(base.store, base.world, data.path, watched, trouble)
     telemetry = Telemetry(base.gateway, base.bus.publish, base.clock)
     handles = Handles(
         settings=settings,
@@ -129,6 +141,7 @@ def assemble(settings: Settings, data: DataDir, restart_node: Callable[[], None]
         restart_node=restart_node,
         sample=lambda: telemetry.latest,
         watched=watched,
+        store_trouble=trouble,
     )
     return Node(
         settings=settings,
@@ -143,7 +156,6 @@ def assemble(settings: Settings, data: DataDir, restart_node: Callable[[], None]
         prober=Prober(base.bus.publish, base.clock, fresh_random()),
         watcher=_watcher(base, settings),
         telemetry=telemetry,
-        health=health,
         handles=handles,
     )
 
@@ -161,7 +173,7 @@ def _base(settings: Settings, data: DataDir) -> Base:
     listen, hold = str(settings.gateway.listen), settings.gateway.hold
     return Base(
         clock=clock,
-        store=open_store(settings, data, metrics.transaction_took),
+        store=node_store(settings, data, clock, metrics),
         bus=MemoryBus(),
         platform=ProcessPlatform(data.instances, clock),
         gateway=EnvoyGateway(data.gateway, listen, clock, hold=hold),

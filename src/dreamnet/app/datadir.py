@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from dreamnet.app.reserve import Reserve
 from dreamnet.kernel.environ import variable
 from dreamnet.kernel.errors import UserError
 from dreamnet.kernel.files import write_whole
@@ -20,6 +22,13 @@ from dreamnet.model.facts import PartDied
 from dreamnet.model.instances import Exit
 from dreamnet.root import AGAIN_CODE
 
+ROOM_BYTES = 256 * 1024  # what the start of a node writes, generously
+_PERMISSION = "give yourself write permission, or set another [node] data_dir"
+_MENDS = {
+    errno.ENOSPC: "free space on this disk",
+    errno.EDQUOT: "free space: your quota on this disk is used up",
+    errno.EROFS: "this file system is mounted read-only: mount it for writing",
+}
 # How root words the end of a node that asked to be started again.
 _AGAIN = f"exit code {AGAIN_CODE}"
 
@@ -55,6 +64,11 @@ class DataDir:
         return self.path / "logs" / "dreamnet" / "node.log"
 
     @property
+    def reserve(self) -> Reserve:
+        """Return the room kept on the disk."""
+        return Reserve(self.path)
+
+    @property
     def halt_file(self) -> Path:
         """Return the kill switch."""
         return self.path / "halt"
@@ -68,6 +82,7 @@ class DataDir:
         """Make the folder; UserError when it cannot be written."""
         try:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.reserve.give_if_full()
             probe = self.path / f".write-{os.getpid()}"
             probe.touch()
             probe.unlink()
@@ -81,8 +96,16 @@ class DataDir:
             raise UserError.of(
                 f"the data directory cannot be written: {error.strerror}",
                 where=str(self.path),
-                mend="give yourself write permission, or set another [node] data_dir",
+                mend=_MENDS.get(error.errno or 0, _PERMISSION),
             ) from error
+
+    def require_room(self) -> None:
+        """Prove that some notes can be written; OSError when they cannot (full, read-only)."""
+        probe = self.path / ".room"
+        try:
+            probe.write_bytes(bytes(ROOM_BYTES))
+        finally:
+            probe.unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def held(self) -> Generator[None]:

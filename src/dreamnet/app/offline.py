@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from dreamnet.app.assembly import data_dir_of
 from dreamnet.drivers.store.base import LedgerHead, Tx
 from dreamnet.drivers.store.engines import for_reading, postgres_engine, sqlite_engine
-from dreamnet.drivers.store.faults import translated
+from dreamnet.drivers.store.faults import at_opening, translated
 from dreamnet.drivers.store.migrations import HEAD
 from dreamnet.drivers.store.place import Place, place_of
 from dreamnet.drivers.store.schema import present_revision
@@ -49,7 +49,7 @@ class OfflineStore:
                 self._check(present_revision(connection))
                 return work(SqlTx(connection, writing=False))
         except Exception as error:
-            ours = translated(error, self._place, reading=True)
+            ours = at_opening(translated(error, self._place, reading=True))
             if ours is error:
                 raise
             raise ours from error

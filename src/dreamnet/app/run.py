@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 import socket
 from collections.abc import Awaitable
-from enum import StrEnum
 
 from dreamnet import __version__
 from dreamnet.agents.keeper import run_keeper
 from dreamnet.app.assembly import Node
 from dreamnet.app.follow import Follower
+from dreamnet.app.stopping import Stop, StopRequest
+from dreamnet.app.waiting import open_store
 from dreamnet.drivers.bus.base import Subscription
 from dreamnet.drivers.store.base import Tx
-from dreamnet.kernel.errors import DreamNetError, Transient
+from dreamnet.kernel.errors import DreamNetError
 from dreamnet.kernel.log import logger
 from dreamnet.kernel.tasks import Tasks
 from dreamnet.model.events import EventKind
@@ -28,6 +28,8 @@ from dreamnet.web.meter import Meter
 from dreamnet.web.server import Server, make_app
 
 PRUNE_EVERY_S = 3600.0
+RESERVE_EVERY_S = 0.5
+ANNOUNCE_EVERY_S = 1.0
 STOP_LIMIT_S = 50.0
 # What a stop may take beyond the longest grace of a service.
 STOP_MARGIN_S = 30.0
@@ -35,49 +37,10 @@ STOP_MARGIN_S = 30.0
 ACTING = (
     *("dreamkeeper", "deploykeeper", "weaver", "envkeeper", "relaybot", "weave", "follow"),
     *("life", "parts", "gateway-pulse", "room-pulse", "telemetry", "watcher", "heartbeat"),
-    *("meter", "prune"),
+    *("meter", "prune", "reserve"),
 )
 
 log = logger("node")
-
-
-class Stop(StrEnum):
-    """What a stop leaves running."""
-
-    EVERYTHING = "everything"
-    NODE_ONLY = "node-only"
-    AGAIN = "again"
-
-
-class StopRequest:
-    """Set once, by a signal or by the API; the first request counts."""
-
-    def __init__(self) -> None:
-        self._event = asyncio.Event()
-        self.kind: Stop = Stop.NODE_ONLY
-
-    def ask(self, kind: Stop) -> None:
-        """Ask the node to stop."""
-        if not self._event.is_set():
-            self.kind = kind
-            self._event.set()
-
-    def listen(self) -> None:
-        """Let SIGTERM and SIGINT stop everything and SIGUSR1 the node only."""
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, self.ask, Stop.EVERYTHING)
-        loop.add_signal_handler(signal.SIGINT, self.ask, Stop.EVERYTHING)
-        loop.add_signal_handler(signal.SIGUSR1, self.ask, Stop.NODE_ONLY)
-
-    @property
-    def asked(self) -> bool:
-        """Return whether somebody asked."""
-        return self._event.is_set()
-
-    async def wait(self) -> Stop:
-        """Wait until somebody asks."""
-        await self._event.wait()
-        return self.kind
 
 
 async def run(node: Node, stop: StopRequest, listener: socket.socket) -> Stop:
@@ -88,6 +51,7 @@ async def run(node: Node, stop: StopRequest, listener: socket.socket) -> Stop:
     async with Tasks("node") as tasks:
         tasks.loop("web", server.serve)
         try:
+            await open_store(node, stop, server.url)
             await _open(node)
             if not stop.asked:  # a stop during the start: nothing of ours begins to act
                 await _start(node, tasks, server.url, died)
@@ -101,21 +65,34 @@ async def run(node: Node, stop: StopRequest, listener: socket.socket) -> Stop:
 
 
 async def _start(node: Node, tasks: Tasks, url: str, died: PartDied | None) -> None:
-    node.data.write_record(url, __version__, node.world.clock.now())
     _begin(node, tasks)
     if died is not None:
         node.world.apply(died)  # not through the bus: nobody may listen there yet
-    await _record(node, EventKind.NODE_STARTED, died)
+    if not await _is_announced(node, url, died):
+        tasks.once("announce", lambda: _announce(node, url, died))
     node.health.started()
     log.info("node is up", url=url, gateway=str(node.settings.gateway.listen))
 
 
+async def _is_announced(node: Node, url: str, died: PartDied | None) -> bool:
+    """Say that this node runs; false when disk or store do not take it now."""
+    try:
+        node.data.write_record(url, __version__, node.world.clock.now())
+        await _record(node, EventKind.NODE_STARTED, died)
+    except (DreamNetError, OSError) as error:
+        log.warning("the start is not on record yet", error=str(error))
+        return False
+    return True
+
+
+async def _announce(node: Node, url: str, died: PartDied | None) -> None:
+    is_announced = False
+    while not is_announced:
+        await asyncio.sleep(ANNOUNCE_EVERY_S)
+        is_announced = await _is_announced(node, url, died)
+
+
 async def _open(node: Node) -> None:
-    await node.store.open()
-    configured = {
-        ServiceName(name): spec.replicas.min for name, spec in node.settings.services.items()
-    }
-    node.world.want(await node.store.tx(lambda tx: tx.services.adopt(configured)))
     await node.platform.open()
     # Last, for it starts processes: when it fails it ends what it started, and nothing else runs.
     await node.gateway.open()
@@ -136,6 +113,7 @@ def _begin(node: Node, tasks: Tasks) -> None:
     tasks.loop("weave", keepers.weaver.run)
     tasks.loop("meter", Meter(node.handles, node.bus).run)
     tasks.loop("prune", lambda: _prune_for_ever(node))
+    tasks.loop("reserve", lambda: _keep_reserve(node))
     run_keeper(tasks, "relaybot", keepers.relaybot, node.ticks)
     run_keeper(tasks, "envkeeper", keepers.envkeeper, node.ticks)
     run_keeper(tasks, "weaver", keepers.weaver, node.ticks)
@@ -169,7 +147,8 @@ async def _close(node: Node, kind: Stop, tasks: Tasks) -> None:
         log.exception("not everything stopped in time", limit_s=limit_s)
     await node.platform.close()
     if kind is not Stop.AGAIN:
-        node.data.record.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a disk that may not be written keeps the record
+            node.data.record.unlink(missing_ok=True)
     await node.store.close()
 
 
@@ -201,6 +180,12 @@ async def _record(node: Node, kind: EventKind, died: PartDied | None, **more: st
     await node.store.tx(lambda tx: tx.ledger.append(kind, "node", body, now))
 
 
+async def _keep_reserve(node: Node) -> None:
+    while True:
+        await asyncio.to_thread(node.data.reserve.look)
+        await asyncio.sleep(RESERVE_EVERY_S)
+
+
 async def _prune_for_ever(node: Node) -> None:
     keep = node.settings.retention
 
@@ -213,6 +198,6 @@ async def _prune_for_ever(node: Node) -> None:
         tx.ledger.prune(now - keep.ledger)
 
     while True:
-        with contextlib.suppress(Transient):
+        with contextlib.suppress(DreamNetError):  # told by whoever needs the store at once
             await node.store.tx(work)
         await asyncio.sleep(PRUNE_EVERY_S)

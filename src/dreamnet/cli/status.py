@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import click
@@ -18,6 +20,7 @@ from dreamnet.cli.remains import look
 from dreamnet.client.errors import ClientError
 
 WATCH_EVERY_S = 1.0
+_NOTHING_BYTES = 300_000
 _HEADINGS = ("service", "slot", "state", "ready", "traffic", "pid", "port", "up", "memory", "note")
 _AT_EASE = frozenset({"delivered", "unknown"})
 _WATCHED = ("watched", "state", "took", "certificate", "last answer", "what")
@@ -58,11 +61,22 @@ def _with_more(place: Place, failure: Failure) -> Failure:
         named = ", ".join(f"{name} (pid {pid})" for name, pid in served.items())
         failure.more["served"] = served
         failure.what += f"; without it run {named}"
+    if is_full(place.data_dir):
+        failure.what += "; the disk is full"
+        failure.mend = "free space on this disk: DreamNet goes on by itself"
     reason = halt_words(place)
     if reason:
         failure.more["halted"] = reason
         failure.what += f" ({reason})"
     return failure
+
+
+def is_full(folder: Path) -> bool:
+    """Return whether next to nothing can be written in a folder."""
+    try:
+        return shutil.disk_usage(folder).free < _NOTHING_BYTES
+    except OSError:
+        return False
 
 
 def halt_words(place: Place) -> str:
@@ -120,7 +134,7 @@ def _head(body: dict[str, Any]) -> list[str]:
     lines = [
         f"node      {ready}  pid {node['pid']}, up {up}, {node['url']}",
         f"gateway   {state}  {gateway['url']}, {gateway['waiting']} requests wait",
-        f"dreams    {dreams['live']} live, {dreams['escalated']} ask a person",
+        _dreams(dreams),
     ]
     if body.get("heartbeat"):
         lines.append(_heartbeat(body["heartbeat"]))
@@ -146,6 +160,12 @@ def _watched(one: dict[str, Any]) -> list[object]:
         one["output"],
         one["what"],
     ]
+
+
+def _dreams(dreams: dict[str, Any]) -> str:
+    if dreams["live"] is None:
+        return "dreams    not known while the store does not answer"
+    return f"dreams    {dreams['live']} live, {dreams['escalated']} ask a person"
 
 
 def _rows(service: dict[str, Any]) -> list[list[object]]:

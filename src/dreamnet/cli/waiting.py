@@ -130,7 +130,7 @@ def conclude(here: Here, node: Node, answer: dict[str, Any], *, wait: bool) -> N
     """Show what became of work that the node accepted; exit code 1 when it failed."""
     link = answer.get("link")
     if not wait or not isinstance(link, str):
-        _show(here, answer, f"accepted: {answer.get('action') or link or ''}")
+        _show(here, answer, _accepted(answer))
         return
     with leaving(f"the work goes on without you: GET {link} tells how it ends"):
         work = follow(node, link)
@@ -143,6 +143,11 @@ def conclude(here: Here, node: Node, answer: dict[str, Any], *, wait: bool) -> N
     _show(here, whole, f"{_what(work)}: {phase}" + (f"; {words}" if words != phase else ""))
     if phase not in GOOD:
         sys.exit(FAILED)
+
+
+def _accepted(answer: dict[str, Any]) -> str:
+    detail: object = answer.get("result", {}).get("detail")
+    return clean(detail or f"accepted: {answer.get('action') or answer.get('link') or ''}")
 
 
 def _show(here: Here, body: dict[str, Any], words: str) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Self
 
+from dreamnet.kernel.errors import DreamNetError, Transient
+from dreamnet.kernel.ids import fresh_random
 from dreamnet.kernel.log import logger
 
 _FIRST_PAUSE_S = 0.05
@@ -24,6 +26,7 @@ class Tasks:
 
     def __init__(self, name: str) -> None:
         self._name = name
+        self._random = fresh_random()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
@@ -73,11 +76,23 @@ class Tasks:
             except (asyncio.CancelledError, Exception) as error:
                 if isinstance(error, asyncio.CancelledError) and _is_cancelled():
                     raise
-                log.exception("loop failed", group=self._name, task=name, again_in_s=pause)
+                self._tell(name, error, pause)
+                if isinstance(error, Transient):  # it passes: be there soon after
+                    pause = min(pause, _LONGEST_PAUSE_S / 4)
             if loop.time() - started > _LONGEST_PAUSE_S:
                 pause = _FIRST_PAUSE_S
-            await asyncio.sleep(pause)
+            # Not all at the same moment: what was away should not meet everybody at once.
+            await asyncio.sleep(pause * self._random.uniform(0.5, 1.0))
             pause = min(_LONGEST_PAUSE_S, pause * 2)
+
+    def _tell(self, name: str, error: BaseException, pause: float) -> None:
+        """Say that a loop failed; only an unforeseen error needs to tell where."""
+        if isinstance(error, DreamNetError):
+            again = round(pause, 3)
+            words = str(error)
+            log.warning("loop failed", group=self._name, task=name, again_in_s=again, error=words)
+        else:
+            log.error("loop failed", group=self._name, task=name, again_in_s=pause, exc_info=error)
 
     async def drain_only(self, *names: str) -> None:
         """Cancel the named tasks and wait for their end; the others go on."""

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from dreamnet.kernel.duration import Duration
 from dreamnet.model.address import Address, ListenAddress
+from dreamnet.model.hosts import split_hosts
 from dreamnet.model.record import Record
 
 
@@ -36,7 +37,8 @@ def _store_url(url: SecretStr) -> SecretStr:
     text = url.get_secret_value()
     if text and not _is_postgresql(text):
         raise ValueError(
-            "a store is a URL postgresql://user:password@host:port/database, or empty for SQLite "
+            "a store is a URL postgresql://user:password@host:port/database (several hosts with "
+            "commas between them), or empty for SQLite "
             "(a password with special characters has to be percent-encoded)"
         )
     return url
@@ -44,7 +46,8 @@ def _store_url(url: SecretStr) -> SecretStr:
 
 def _is_postgresql(text: str) -> bool:
     try:
-        parts = urlsplit(text)
+        _, rest = split_hosts(text)
+        parts = urlsplit(rest)
         return parts.scheme == "postgresql" and parts.port != 0 and len(parts.path) > 1
     except ValueError:
         return False
@@ -86,8 +89,8 @@ class NodeSettings(Record):
     store: Annotated[SecretStr, AfterValidator(_store_url)] = Field(
         default=SecretStr(""),
         validate_default=False,  # strict reading takes text only, and this is no longer text
-        description="empty: SQLite in data_dir; else a PostgreSQL URL; today one node works on "
-        "one database",
+        description="empty: SQLite in data_dir; else a PostgreSQL URL; one node works on one "
+        "database. Of several hosts (`one:5432,two:5432`) the one that may be written is used",
         examples=["postgresql://user:password@127.0.0.1:5432/dreamnet"],
     )
     heartbeat: Annotated[SecretStr, AfterValidator(_heartbeat)] = Field(

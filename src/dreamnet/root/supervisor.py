@@ -157,7 +157,7 @@ class Root:
             complaint = self._complaint.read_text(errors="replace")
         if complaint != self._told:
             self._told = complaint
-            _say("wrong settings: what runs is not watched; waiting for the file to be mended")
+            _say("no node starts: what runs is not watched; waiting until that is mended")
 
     def _finish(self) -> bool:
         """Say whether one more node is needed, to stop what a dead one left running."""

@@ -11,12 +11,12 @@ from dreamnet.agents.envkeeper import EnvKeeper
 from dreamnet.agents.relaybot import RelayBot
 from dreamnet.agents.world import World
 from dreamnet.drivers.platforms.base import Platform
-from dreamnet.drivers.store.base import Store
+from dreamnet.drivers.store.base import Store, Trouble
 from dreamnet.health import Health
 from dreamnet.kernel.metrics import Metrics
 from dreamnet.model.routes import GatewaySample
 from dreamnet.model.settings import Settings
-from dreamnet.web.readiness import always_watched
+from dreamnet.web.readiness import always_watched, never_troubled
 
 
 def no_sample() -> GatewaySample | None:
@@ -29,7 +29,8 @@ class Handles:
     """Everything a route may use.
 
     `restart_node` asks the node to end so that root starts it anew; `sample` returns the newest
-    look at the gateway's counters, None while it does not answer.
+    look at the gateway's counters, None while it does not answer; `store_trouble` what is wrong
+    with the store, without asking it.
     """
 
     settings: Settings
@@ -46,3 +47,4 @@ class Handles:
     restart_node: Callable[[], None]
     sample: Callable[[], GatewaySample | None] = no_sample
     watched: Callable[[], bool] = always_watched
+    store_trouble: Callable[[], Trouble | None] = never_troubled

@@ -7,7 +7,7 @@ from typing import Any
 
 from dreamnet.drivers.bus.base import Bus
 from dreamnet.drivers.store.base import LedgerRow
-from dreamnet.kernel.errors import Transient
+from dreamnet.kernel.errors import DreamNetError
 from dreamnet.kernel.tasks import Tasks
 from dreamnet.model.events import EventKind
 from dreamnet.model.facts import Probed
@@ -70,7 +70,7 @@ class Meter:
             self.count_requests()
             try:
                 more = await self.count_rows()
-            except Transient:
+            except DreamNetError:
                 more = False
             if not more:
                 await asyncio.sleep(LOOK_EVERY_S)

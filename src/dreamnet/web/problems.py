@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse
 
 from dreamnet.kernel.errors import (
     Conflict,
+    Corrupt,
     DreamNetError,
     NotFound,
     Refused,
@@ -111,9 +112,12 @@ def of_error(error: DreamNetError) -> Problem:
         case Refused():
             return Problem(409, "refused", str(error))
         case Transient():
-            return Problem(
-                503, "unavailable", str(error), mend="ask again in a moment", retry_after_s=1.0
-            )
+            what, _, mend = str(error).partition("\n  mend: ")
+            mend = mend or "ask again in a moment"
+            return Problem(503, "unavailable", what, mend=mend, retry_after_s=1.0)
+        case Corrupt():
+            what, _, mend = str(error).partition("\n  mend: ")
+            return Problem(503, "damaged", what, mend=mend)
         case _:
             log.error("request failed", error=str(error))
             return _internal()

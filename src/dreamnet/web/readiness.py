@@ -10,7 +10,7 @@ from typing import Any
 
 from dreamnet import __version__
 from dreamnet.agents.world import World
-from dreamnet.drivers.store.base import Store
+from dreamnet.drivers.store.base import Store, Trouble
 from dreamnet.health import Check, Finding, Health, disk_space, failed, passed, warned
 from dreamnet.health.asgi import Scope
 from dreamnet.kernel.errors import DreamNetError
@@ -25,16 +25,26 @@ def always_watched() -> bool:
     return True
 
 
+def never_troubled() -> Trouble | None:
+    """Return that the store is well as far as it is used: what a test's node believes."""
+    return None
+
+
 def node_health(
-    store: Store, world: World, data_path: Path, watched: Callable[[], bool] = always_watched
+    store: Store,
+    world: World,
+    data_path: Path,
+    watched: Callable[[], bool] = always_watched,
+    trouble: Callable[[], Trouble | None] = never_troubled,
 ) -> Health:
     """Return the health of a node; it is not ready before `started()` is called.
 
-    `watched` tells whether root lives, who starts the node again when it dies. Names and outputs
+    `watched` tells whether root lives, who starts the node again when it dies; `trouble` what the
+    node's own use of the store met. Names and outputs
     of checks are for callers on this machine only.
     """
     health = Health("dreamnet", release=__version__, details=is_local_caller, wait_for_started=True)
-    health.add(_store(store))
+    health.add(_store(store, trouble))
     health.add(_migrations(store))
     health.add(_part(world, "gateway"))
     health.add(_part(world, "room"))
@@ -55,15 +65,18 @@ def is_local_caller(scope: Scope) -> bool:
         return False
 
 
-def _store(store: Store) -> Check:
+def _store(store: Store, trouble: Callable[[], Trouble | None]) -> Check:
     async def run() -> Finding:
+        known = trouble()
+        if known is not None:  # told from memory: asking would only wait
+            return failed(f"since {known.since:%H:%M:%S} UTC: {known.words}")
         try:
             await store.read(lambda tx: tx.services.desired())
         except DreamNetError as error:
-            return failed(f"the store does not answer: {type(error).__name__}")
+            return failed(str(error))
         return passed()
 
-    return Check("store", run, timeout=STORE_TIMEOUT_S, component_type="datastore")
+    return Check("store", run, timeout=STORE_TIMEOUT_S, max_age=0.5, component_type="datastore")
 
 
 def _migrations(store: Store) -> Check:

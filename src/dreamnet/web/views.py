@@ -132,10 +132,24 @@ def gateway_view(handles: Handles) -> View:
 
 
 async def dream_counts(handles: Handles) -> View:
-    """Return how many dreams are live, and how many of these wait for a person."""
-    live = await handles.store.read(lambda tx: tx.cases.live(CaseKind.DREAM))
+    """Return how many dreams are live, and how many of these wait for a person.
+
+    None for both while the store cannot tell: all else is still worth an answer.
+    """
+    try:
+        live = await handles.store.read(lambda tx: tx.cases.live(CaseKind.DREAM))
+    except DreamNetError:
+        return {"live": None, "escalated": None}
     escalated = sum(1 for case in live if case.phase == _ESCALATED)
     return {"live": len(live), "escalated": escalated}
+
+
+def store_view(handles: Handles) -> View:
+    """Return what is wrong with the store, from memory."""
+    known = handles.store_trouble()
+    if known is None:
+        return {"ok": True, "since": None, "why": ""}
+    return {"ok": False, "since": known.since, "why": known.words}
 
 
 def dream_view(case: Case) -> View:

@@ -15,6 +15,7 @@ from dreamnet.drivers.platforms.logfile import LONGEST_LINE, LineCutter, LogFile
 from dreamnet.drivers.platforms.logfolder import LogFolder
 from dreamnet.model.instances import InstanceId
 from dreamnet.model.services import LogLimits, ServiceName, Slot
+from tests.faultfs import fill, small_disk
 
 LIMITS = LogLimits(max_bytes=10_000, keep=2)
 
@@ -100,6 +101,23 @@ def test_a_rotation_that_fails_does_not_let_the_file_grow_for_ever(log: LogFile)
     log.path.with_name("1.log.draft").mkdir()
     assert log.rotate()
     assert log.path.stat().st_size == 0
+
+
+def test_on_a_full_disk_old_lines_give_way_to_the_disk(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 4) as disk:
+        log = LogFile(disk / "a.log", LogLimits(max_bytes=1_000_000, keep=3))
+        append(log, b"x" * 1_100_000)
+        for number in (1, 2):
+            log.path.with_name(f"a.log.{number}").write_bytes(b"o" * 500_000)
+        fill(disk)
+        log.rotate()
+        left = sorted(one.name for one in disk.glob("a.log*"))
+        assert left == ["a.log", "a.log.1"], "the oldest went first"
+        fill(disk)
+        log.rotate()
+        fill(disk)
+        log.rotate()
+        assert log.path.stat().st_size == 0, "at last its own lines"
 
 
 @given(

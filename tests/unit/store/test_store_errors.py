@@ -54,7 +54,7 @@ async def test_a_file_that_is_no_database_is_kept_as_it_is(tmp_path: Path) -> No
     with pytest.raises(Corrupt, match="not a database") as caught:
         await SqlStore(file).open()
     assert str(file) in str(caught.value)
-    assert "restore the store from a backup" in str(caught.value)
+    assert "dreamnet restore BACKUP" in str(caught.value)
     assert file.read_bytes() == garbage
     assert [path.name for path in tmp_path.iterdir()] == ["x.db"]
 

@@ -23,6 +23,9 @@ SECRET = "hunter2"
         f"mysql://me:{SECRET}@host/db",
         f"postgresql+asyncpg://me:{SECRET}@host/db",
         f"postgresql://me:{SECRET}@host:{SECRET}/db",
+        f"postgresql://me:{SECRET}@one:5432,two:{SECRET}/db",
+        f"postgresql://me:{SECRET}@one:0,two/db",
+        f"postgresql://me:{SECRET}@one,,two/db",
         "sqlite://",
         "sqlite:///:memory:",
         "sqlite:///file:x?mode=memory",
@@ -43,6 +46,16 @@ def test_the_shown_place_holds_no_password() -> None:
     assert place.shown == "PostgreSQL at db.example:5433, database dream"
     assert SECRET not in SqlStore(f"postgresql://me:{SECRET}@h/d").place
     assert SECRET not in repr(place).replace(f"password={SECRET}", "")
+
+
+def test_several_hosts_are_named_and_the_writable_one_is_asked_for() -> None:
+    place = place_of(f"postgresql://me:{SECRET}@one:5433,two,[::1]:5434/dream?connect_timeout=1")
+    assert place.shown == "PostgreSQL at one:5433 or two:5432 or ::1:5434, database dream"
+    assert place.hosts == (("one", 5433), ("two", 5432), ("::1", 5434))
+    assert place.url.query["target_session_attrs"] == "read-write"
+    assert place.url.password == SECRET
+    wish = place_of("postgresql://me@one,two/d?target_session_attrs=any").url.query
+    assert wish["target_session_attrs"] == "any"
 
 
 def test_the_short_name_of_postgresql_is_known() -> None:

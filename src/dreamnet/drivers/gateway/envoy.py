@@ -289,7 +289,8 @@ class EnvoyGateway:
 
     async def _drain(self) -> None:
         """Let what is under way finish; who waits in the room is told to come again."""
-        self._gate.announce(_without_endpoints(self._table, {"waiting": Waiting.FAIL}))
+        with contextlib.suppress(OSError):  # a disk that may not be written keeps nobody running
+            self._gate.announce(_without_endpoints(self._table, {"waiting": Waiting.FAIL}))
         with contextlib.suppress(Unavailable, TimeoutError):
             await self._admin.drain()
             async with asyncio.timeout(_DRAIN_LIMIT_S):

@@ -46,4 +46,6 @@ def remembered(path: Path, name: str) -> Address | None:
 
 def remember(path: Path, **addresses: Address) -> None:
     """Keep the chosen ports for the next node."""
-    write_whole(path, json.dumps({name: address.port for name, address in addresses.items()}))
+    chosen = {name: address.port for name, address in addresses.items()}
+    if read_json(path) != chosen:
+        write_whole(path, json.dumps(chosen))

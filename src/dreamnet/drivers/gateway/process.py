@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -109,7 +110,8 @@ class Detached:
             signal_process(self._identity, signal.SIGKILL)
             await self.ended()
         reap(self._identity.pid)
-        self._command.identity_file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a note of a dead process misleads nobody
+            self._command.identity_file.unlink(missing_ok=True)
 
 
 def _read_identity(path: Path) -> Identity | None:

@@ -56,6 +56,7 @@ class Life:
         self._around = around
         self._session: Session | None = None
         self._leave_until = 0.0
+        self._is_stopping = False
 
     # -- how it begins
 
@@ -190,11 +191,19 @@ class Life:
     async def stop(self, grace: timedelta) -> Instance:
         """SIGTERM, after `grace` SIGKILL; returns once nothing of it is left."""
         if not self._ended.is_set() and self._session is not None:
-            await asyncio.to_thread(self.folder.mark_stopping)
+            await asyncio.to_thread(self._mark_stopping)
             await self._bring_down(self._session, grace.total_seconds())
         if not await _happens(self.cleaned, _KILL_LIMIT_S + grace.total_seconds()):
             raise Unavailable(f"{self.instance.id}: some of its processes do not die")
         return self.instance
+
+    def _mark_stopping(self) -> None:
+        """Record that the end is expected; a disk that may not be written keeps nobody running."""
+        self._is_stopping = True
+        try:
+            self.folder.mark_stopping()
+        except OSError as error:
+            log.warning("stop not recorded", instance=self.instance.id, error=str(error))
 
     async def _bring_down(self, session: Session, grace_s: float) -> None:
         self._leave_until = asyncio.get_running_loop().time() + grace_s
@@ -219,7 +228,7 @@ class Life:
                 break
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, _LOOK_S)
-        is_expected = self.folder.is_stopping()
+        is_expected = self._is_stopping or self.folder.is_stopping()
         if status is None:
             return Exit(at=self._around.clock.now(), expected=is_expected)
         is_old = self._session is None or not self._session.is_fresh

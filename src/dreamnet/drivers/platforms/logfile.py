@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import threading
@@ -73,15 +74,27 @@ class LogFile:
                 self._rotated(number - 1).replace(self._rotated(number))
 
     def _rotation_failed(self, error: OSError) -> None:
-        """A full disk must not stop the service: far over the limit, lines are given up."""
+        """A full disk must not stop the service: lines are given up, the oldest first."""
         log.error("log not rotated", file=str(self.path), error=str(error))
         with suppress(OSError):
             self.path.with_name(f"{self.path.name}.draft").unlink(missing_ok=True)
+        is_full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+        if is_full and self._give_up_oldest():
+            return
         size = _size(self.path)
-        if size > 2 * self.limits.max_bytes:
+        if is_full or size > 2 * self.limits.max_bytes:
             with suppress(OSError):
                 os.truncate(self.path, 0)
                 self._moved += size
+
+    def _give_up_oldest(self) -> bool:
+        """Delete the oldest rotated file; false when there is none."""
+        for number in range(self.limits.keep, 0, -1):
+            if self._rotated(number).exists():
+                with suppress(OSError):
+                    self._rotated(number).unlink()
+                    return True
+        return False
 
     def _rotated(self, number: int) -> Path:
         return self.path.with_name(f"{self.path.name}.{number}")

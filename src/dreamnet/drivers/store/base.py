@@ -51,6 +51,15 @@ class LedgerCheck:
 
 
 @dataclass(frozen=True)
+class Trouble:
+    """What is wrong with the store and how to mend it; `lasts` until the node starts anew."""
+
+    since: datetime
+    words: str
+    lasts: bool = False
+
+
+@dataclass(frozen=True)
 class Answer:
     """A stored answer to an idempotent request."""
 

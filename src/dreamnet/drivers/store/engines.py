@@ -6,14 +6,15 @@ import sqlite3
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event
 from sqlalchemy.pool import QueuePool
 
 from dreamnet.drivers.store.place import Place
 from dreamnet.kernel.errors import UserError
 
+_READ_ONLY = "25006"
 _WAL_BYTES_KEPT = 16 * 1024 * 1024
-_CONNECT_LIMIT_S = 10
+_CONNECT_LIMIT_S = 3  # of each host
 
 
 def sqlite_engine(place: Place, lock_wait: timedelta, *, writing: bool, size: int) -> Engine:
@@ -82,7 +83,11 @@ def _link_limits(place: Place, lock_wait: timedelta) -> dict[str, Any]:
         "tcp_user_timeout": int(lock_wait.total_seconds() * 1000),
         "application_name": "dreamnet",
     }
-    return {name: value for name, value in limits.items() if name not in place.url.query}
+    given = {name: value for name, value in limits.items() if name not in place.url.query}
+    if place.hosts:
+        given["host"] = ",".join(host for host, _ in place.hosts)
+        given["port"] = ",".join(str(port) for _, port in place.hosts)
+    return given
 
 
 def _limit_waits(engine: Engine, lock_wait: timedelta) -> None:
@@ -95,6 +100,12 @@ def _limit_waits(engine: Engine, lock_wait: timedelta) -> None:
         # A node that is stopped in mid-transaction must not hold the ledger's head for ever.
         connection.execute(f"SET idle_in_transaction_session_timeout = {millis}")
         connection.autocommit = False
+
+    @event.listens_for(engine, "handle_error")
+    def leave(context: ExceptionContext) -> None:  # pyright: ignore[reportUnusedFunction]  # SQLAlchemy calls it
+        # A server that may no longer be written was demoted: the next link finds its successor.
+        if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
+            context.is_disconnect = True
 
 
 def for_reading(engine: Engine) -> Engine:

@@ -8,8 +8,10 @@ from typing import Any, cast
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from dreamnet.drivers.store.place import Place
+from dreamnet.drivers.store.place import Place, mend_of
+from dreamnet.drivers.store.soundness import RESTORE
 from dreamnet.kernel.errors import (
+    Complaint,
     Conflict,
     Corrupt,
     DreamNetError,
@@ -28,12 +30,33 @@ _REFUSED_WORDS = (
     "no pg_hba.conf entry",
     "permission denied",
 )
-_CORRUPT_CODES = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
+_CORRUPT_CODES = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_BUSY_CODES = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_CORRUPT_WORDS = ("no such table", "no such column", "malformed")  # of the general SQLITE_ERROR
 _FORBIDDEN_CODES = frozenset(
     {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}
 )
-_RESTORE = "restore the store from a backup (the file is kept as it is)"
-_WRITING = "let DreamNet's user write this file and its folder, or set another data_dir"
+_AWAY_CLASSES = frozenset({"08", "57"})  # no link; the server stops, starts or was told to
+_AWAY = "bring the database back: DreamNet goes on by itself"
+_RESTORE_DATABASE = "restore the database from a backup"
+_DISK = "the disk failed or may no longer be written: the kernel's log (dmesg) tells why"
+_LOGIN = "check user, password, database and their rights in the store's URL"
+
+
+class NotAllowed(Unavailable):
+    """The database is there, but may not be used: no rights, read-only, a wrong login.
+
+    In the middle of a run that may pass; at the start it is the user's to mend.
+    """
+
+    def __init__(self, complaint: Complaint) -> None:
+        super().__init__(str(complaint))
+        self.complaint = complaint
+
+
+def at_opening(error: BaseException) -> BaseException:
+    """Return the error that a refused opening tells the user."""
+    return UserError(error.complaint) if isinstance(error, NotAllowed) else error
 
 
 def translated(error: BaseException, place: Place, *, reading: bool = False) -> BaseException:
@@ -70,15 +93,20 @@ def _of_sqlite(error: sqlite3.Error, place: Place, *, reading: bool) -> DreamNet
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_INTERNAL)
     primary = code & 0xFF
     what = f"{place.shown}: {error}"
-    if primary in _CORRUPT_CODES:
-        return Corrupt(f"{place.shown}: the store is damaged: {error}\n  mend: {_RESTORE}")
+    is_general = primary == sqlite3.SQLITE_ERROR
+    if primary in _CORRUPT_CODES or (is_general and str(error).startswith(_CORRUPT_WORDS)):
+        return Corrupt(f"{place.shown}: the store is damaged: {error}\n  mend: {RESTORE}")
     if reading and code == sqlite3.SQLITE_READONLY:
         return Permanent(f"{what}: a read transaction tried to write")
     if primary in _FORBIDDEN_CODES:
-        return UserError.of(f"the store: {error}", where=place.shown, mend=_WRITING)
+        return NotAllowed(Complaint(f"the store: {error}", place.shown, mend_of(error)))
     if primary == sqlite3.SQLITE_FULL:
-        return Unavailable(f"{what}\n  mend: free space on this disk")
-    if isinstance(error, sqlite3.OperationalError):
+        return Unavailable(f"{what}\n  mend: {mend_of(error)}")
+    if primary in _BUSY_CODES:
+        return Unavailable(f"{what}\n  mend: end what else uses this file (fuser -v shows it)")
+    if primary == sqlite3.SQLITE_IOERR:
+        return Unavailable(f"{what}\n  mend: {_DISK}")
+    if isinstance(error, sqlite3.OperationalError) and not is_general:
         return Unavailable(what)
     return Permanent(what)
 
@@ -87,14 +115,15 @@ def _of_postgres(error: BaseException, place: Place, *, reading: bool) -> DreamN
     state, words = sqlstate(error), _words(error, place)
     what = f"{place.shown}: {words}"
     if state in _CORRUPT_STATES:
-        return Corrupt(f"{place.shown}: the store is damaged: {words}\n  mend: {_RESTORE}")
+        return Corrupt(f"{place.shown}: the store is damaged: {words}\n  mend: {_RESTORE_DATABASE}")
     if reading and state == "25006":
         return Permanent(f"{what}: a read transaction tried to write")
     if state in _REFUSED_STATES or (not state and any(word in words for word in _REFUSED_WORDS)):
-        mend = "check user, password, database and their rights in the store's URL"
-        return UserError.of(words, where=place.shown, mend=mend)
+        return NotAllowed(Complaint(words, place.shown, _LOGIN))
     if state[:2] in {"22", "23", "42"}:  # data, integrity, statement: asking again changes nothing
         return Permanent(what)
+    if not state or state[:2] in _AWAY_CLASSES:
+        return Unavailable(f"{what}\n  mend: {_AWAY}")
     return Unavailable(what)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine
 
 from dreamnet.drivers.store.transaction import SqlTx
+from dreamnet.kernel.errors import Unavailable
 from dreamnet.kernel.log import logger
 
 log = logger("store")
@@ -26,7 +27,12 @@ class Job:
     calls: list[Callable[[], None]] = field(default_factory=list[Callable[[], None]])
 
     def run(self, connection: Connection) -> None:
-        """Do the work on a connection that is in a write transaction."""
+        """Do the work on a connection that is in a write transaction; not if nobody waits for it.
+
+        Who gave up may have done something else by now: work that comes late must not undo that.
+        """
+        if self.future.cancelled():
+            raise Unavailable("nobody waits for this any more")
         tx = SqlTx(connection, writing=True)
         self.result = self.work(tx)
         tx.finish()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
+import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,17 +13,22 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from dreamnet.kernel.errors import ConfigError, UserError
+from dreamnet.model.hosts import Hosts, split_hosts
 
 _MEND = 'use a file, such as store = "sqlite:///dreamnet.db", or "postgresql://user@host/database"'
 
 
 @dataclass(frozen=True)
 class Place:
-    """A checked address; `shown` is fit for errors and logs, it holds no password."""
+    """A checked address; `shown` is fit for errors and logs, it holds no password.
+
+    `hosts` are the servers of a URL that names several, of which the writable one is used.
+    """
 
     url: URL
     shown: str
     file: Path | None = None
+    hosts: Hosts = ()
 
 
 def place_of(where: str | Path) -> Place:
@@ -28,6 +36,7 @@ def place_of(where: str | Path) -> Place:
     if isinstance(where, Path):
         return _file_place(where)
     try:
+        hosts, where = split_hosts(where)
         url = make_url(where)
     except (ArgumentError, ValueError):
         # The vendor's error may quote the text, and with it a password.
@@ -36,7 +45,7 @@ def place_of(where: str | Path) -> Place:
     if family == "sqlite" and url.drivername in {"sqlite", "sqlite+pysqlite"}:
         return _sqlite_place(url)
     if family in {"postgresql", "postgres"}:
-        return _postgres_place(url)
+        return _postgres_place(url, hosts)
     raise ConfigError.of(f'"{url.drivername}" is no store we know', where="store", mend=_MEND)
 
 
@@ -53,27 +62,59 @@ def _file_place(file: Path) -> Place:
     return Place(URL.create("sqlite", database=str(file)), str(file), file)
 
 
-def _postgres_place(url: URL) -> Place:
+def _postgres_place(url: URL, hosts: Hosts) -> Place:
     if url.drivername not in {"postgresql", "postgres", "postgresql+psycopg"}:
         mend = 'write "postgresql://...": DreamNet brings its own driver (psycopg)'
         raise ConfigError.of(f'"{url.drivername}" is no driver we use', where="store", mend=mend)
-    return Place(url.set(drivername="postgresql+psycopg"), _without_secrets(url))
+    if hosts and "target_session_attrs" not in url.query:
+        url = url.update_query_dict({"target_session_attrs": "read-write"})
+    return Place(
+        url.set(drivername="postgresql+psycopg"), _without_secrets(url, hosts), None, hosts
+    )
 
 
-def _without_secrets(url: URL) -> str:
+def _without_secrets(url: URL, hosts: Hosts) -> str:
     port = f":{url.port}" if url.port else ""
-    host = url.host or "local socket"
-    return f"PostgreSQL at {host}{port}, database {url.database or url.username or 'default'}"
+    where = " or ".join(f"{host}:{port}" for host, port in hosts)
+    where = where or f"{url.host or 'local socket'}{port}"
+    return f"PostgreSQL at {where}, database {url.database or url.username or 'default'}"
 
 
 def prepare_file(file: Path) -> None:
-    """Make the folder and an empty file only its owner may read; `UserError` when that fails."""
+    """Make the folder and a new file only its owner may read; `UserError` when that fails.
+
+    A new file appears whole: an empty one is never ours, so it is known as damaged later.
+    """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    except OSError as error:
+        if not file.exists():
+            _make(file)
+        os.close(os.open(file, os.O_RDWR | os.O_CLOEXEC))
+    except (OSError, sqlite3.Error) as error:
+        what = error.strerror if isinstance(error, OSError) else str(error)
         raise UserError.of(
-            f"the store cannot be written: {error.strerror}",
-            where=str(file),
-            mend="let DreamNet's user write this file and its folder, or set another data_dir",
+            f"the store cannot be written: {what}", where=str(file), mend=mend_of(error)
         ) from error
+
+
+def _make(file: Path) -> None:
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    draft.unlink(missing_ok=True)
+    os.close(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    try:
+        with contextlib.closing(sqlite3.connect(draft)) as link:
+            link.execute("PRAGMA journal_mode=WAL")
+        with contextlib.suppress(FileExistsError):  # somebody was faster; theirs is as good
+            os.link(draft, file)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def mend_of(error: Exception) -> str:
+    """Return how to mend a file that cannot be written."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number in {errno.ENOSPC, errno.EDQUOT} or "full" in str(error):
+        return "free space on this disk"
+    if number == errno.EROFS:
+        return "this file system is mounted read-only: mount it for writing"
+    return "let DreamNet's user write this file and its folder, or set another data_dir"

@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from dreamnet.drivers.store.faults import is_conflict, is_lost_link
+from dreamnet.drivers.store.holder import Holder
 from dreamnet.drivers.store.jobs import Job
 from dreamnet.kernel.errors import Unavailable
 
@@ -21,10 +22,10 @@ _FIRST_PAUSE_S = 0.005
 _LONGEST_PAUSE_S = 0.2
 
 
-def run_retried(engine: Engine, job: Job) -> None:
+def run_retried(engine: Engine, job: Job, holder: Holder | None) -> None:
     """Run a job in a transaction of its own, again when that is safe."""
     try:
-        with_retries(lambda: _run_once(engine, job))
+        with_retries(lambda: _run_once(engine, job, holder))
     except BaseException as error:  # noqa: BLE001  (it is the waiter's error, not this thread's)
         job.fail(error)
 
@@ -46,10 +47,12 @@ def with_retries(attempt: Callable[[], T]) -> T:
         pause_s = min(_LONGEST_PAUSE_S, pause_s * 2)
 
 
-def _run_once(engine: Engine, job: Job) -> None:
+def _run_once(engine: Engine, job: Job, holder: Holder | None) -> None:
     with engine.connect() as connection:
         transaction = connection.begin()
         try:
+            if holder is not None:
+                holder.check(connection)
             job.run(connection)
         except BaseException:
             transaction.rollback()

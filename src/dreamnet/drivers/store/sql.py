@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,15 +12,18 @@ from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from dreamnet.drivers.store.base import Tx
 from dreamnet.drivers.store.engines import for_reading, postgres_engine, sqlite_engine
-from dreamnet.drivers.store.faults import translated
+from dreamnet.drivers.store.faults import at_opening, translated
+from dreamnet.drivers.store.holder import Holder
 from dreamnet.drivers.store.jobs import Job, run_alone, run_group
 from dreamnet.drivers.store.migrations import HEAD
 from dreamnet.drivers.store.place import Place, place_of, prepare_file
 from dreamnet.drivers.store.retries import run_retried, with_retries
 from dreamnet.drivers.store.schema import bring_to_head, present_revision
+from dreamnet.drivers.store.soundness import check_sound
 from dreamnet.drivers.store.transaction import SqlTx
 from dreamnet.kernel.errors import Unavailable
 
@@ -36,9 +40,10 @@ class SqlStore:
     """A store at a path (SQLite) or URL (`sqlite:///...`, `postgresql://...`).
 
     `took` hears the seconds of each write, waiting included. `lock_wait` is how long a transaction
-    waits for others before it is `Unavailable`. On SQLite transactions run one after another in one
-    thread, and those that queue meanwhile share a commit; on PostgreSQL eight run at once, each on
-    its own. Reads have threads and connections of their own, so they never wait behind writers.
+    waits for others before it is `Unavailable`. With `owner`, a node's name, a PostgreSQL database
+    is that node's alone (see `holder`). On SQLite transactions run one after another in one thread,
+    and those that queue meanwhile share a commit; on PostgreSQL eight run at once, each on its own.
+    Reads have threads and connections of their own, so they never wait behind writers.
     """
 
     def __init__(
@@ -47,7 +52,9 @@ class SqlStore:
         *,
         lock_wait: timedelta = _LOCK_WAIT,
         took: Callable[[float], None] | None = None,
+        owner: str = "",
     ) -> None:
+        self._owner = owner
         self._place = place_of(where)
         self._took = took
         self._lock_wait = lock_wait
@@ -68,7 +75,7 @@ class SqlStore:
         """
         if self._link is not None:
             return
-        link = await asyncio.to_thread(_connect, self._place, self._lock_wait)
+        link = await asyncio.to_thread(_connect, self._place, self._lock_wait, self._owner)
         try:
             await asyncio.get_running_loop().run_in_executor(link.writers, link.migrate)
         except BaseException:
@@ -154,11 +161,12 @@ class SqlStore:
 class _Link:
     """Engines and threads of an open store; its methods run in those threads."""
 
-    def __init__(self, place: Place, writing: Engine, reading: Engine) -> None:
+    def __init__(self, place: Place, writing: Engine, reading: Engine, owner: str) -> None:
         self._place = place
         self._writing = writing
         self._reading = reading
         self.is_grouping = place.file is not None
+        self._holder = Holder(owner) if owner and not self.is_grouping else None
         writers = 1 if self.is_grouping else _POSTGRES_WRITERS
         readers = _SQLITE_READERS if self.is_grouping else _POSTGRES_READERS
         self.writers = ThreadPoolExecutor(writers, thread_name_prefix="store-write")
@@ -169,11 +177,13 @@ class _Link:
         try:
             with_retries(self._migrate_once)
         except Exception as error:
-            raise _known(error, self._place) from error
+            raise at_opening(_known(error, self._place)) from error
 
     def _migrate_once(self) -> None:
         with self._writing.connect() as connection, connection.begin():
             bring_to_head(connection, self._place)
+            if self._holder is not None:
+                self._holder.take(connection)
 
     def write(self, jobs: list[Job]) -> None:
         """Run jobs to their outcomes."""
@@ -182,7 +192,7 @@ class _Link:
         elif self.is_grouping:
             run_alone(self._writing, jobs[0])
         else:
-            run_retried(self._writing, jobs[0])
+            run_retried(self._writing, jobs[0], self._holder)
         for job in jobs:
             if job.error is not None:
                 job.error = _known(job.error, self._place)
@@ -213,6 +223,9 @@ class _Link:
         """End threads and connections."""
         self.readers.shutdown()
         self.writers.shutdown()
+        if self._holder is not None:
+            with contextlib.suppress(SQLAlchemyError), self._writing.begin() as connection:
+                self._holder.release(connection)
         self._reading.dispose()
         self._writing.dispose()
 
@@ -225,12 +238,13 @@ def _known(error: BaseException, place: Place, *, reading: bool = False) -> Base
     return ours
 
 
-def _connect(place: Place, lock_wait: timedelta) -> _Link:
+def _connect(place: Place, lock_wait: timedelta, owner: str) -> _Link:
     if place.file is not None:
         prepare_file(place.file)
+        check_sound(place.file)
         writing = sqlite_engine(place, lock_wait, writing=True, size=1)
         reading = sqlite_engine(place, lock_wait, writing=False, size=_SQLITE_READERS)
-        return _Link(place, writing, reading)
+        return _Link(place, writing, reading, owner)
     writing = postgres_engine(place, lock_wait, size=_POSTGRES_WRITERS)
     reading = postgres_engine(place, lock_wait, size=_POSTGRES_READERS)
-    return _Link(place, writing, for_reading(reading))
+    return _Link(place, writing, for_reading(reading), owner)

@@ -158,6 +158,16 @@ answers = Table(
 )
 Index("answers_at", answers.c.at)
 
+holder = Table(  # whose PostgreSQL database it is; SQLite's file is locked by its directory
+    "holder",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("owner", Text, nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    Column("seen", BigInteger, nullable=False),  # milliseconds by the database's clock
+    CheckConstraint("id = 1", name="single"),
+)
+
 schema_version = Table(
     "dreamnet_schema",
     MetaData(),

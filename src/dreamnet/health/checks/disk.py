@@ -41,7 +41,7 @@ def disk_space(
     def run() -> Finding:
         usage = shutil.disk_usage(path)
         if usage.free < fail_floor.in_bytes(usage.total):
-            return failed(f"less than {fail_floor.text} free", usage.free, "bytes")
+            return failed(f"less than {fail_floor.text} free: free some space", usage.free, "bytes")
         if warn_floor is not None and usage.free < warn_floor.in_bytes(usage.total):
             return warned(f"less than {warn_floor.text} free", usage.free, "bytes")
         return passed(value=usage.free, unit="bytes")

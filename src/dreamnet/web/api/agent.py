@@ -10,6 +10,7 @@ from dreamnet.health.probe import Probe
 from dreamnet.health.status import Status as HealthStatus
 from dreamnet.kernel.errors import Conflict
 from dreamnet.kernel.ids import fresh_id
+from dreamnet.kernel.log import logger
 from dreamnet.model.actions import (
     Action,
     ActionId,
@@ -54,6 +55,7 @@ from dreamnet.web.restart import (
 from dreamnet.web.views import View, dream_view, gateway_view, reasons, service_view
 
 router = APIRouter(tags=["agents"])
+log = logger("web")
 
 
 @router.post(
@@ -178,6 +180,8 @@ async def _restart_self(node: Handles, ask: Ask, wanted: Restart) -> Response:
         raise Problem(422, "invalid", "DreamNet has no slots", mend=mend)
     await check_watched(node)
     await check_next_start(node)
+    if node.store_trouble() is not None:
+        return _restart_unrecorded(node)
     await finish_stale(node)
     let_out: list[Action] = []
 
@@ -193,6 +197,16 @@ async def _restart_self(node: Handles, ask: Ask, wanted: Restart) -> Response:
     for action in let_out:
         await restart_if_let_out(node, action)
     return response
+
+
+def _restart_unrecorded(node: Handles) -> Response:
+    """Restart without desk and ledger: a new address of the store is read at a start only."""
+    if node.desk.halted():
+        raise Conflict.of("DreamNet is halted", mend="dreamnet resume")
+    detail = "the node restarts; the store does not answer, so this is not on record"
+    log.warning("restart asked for through the API while the store is in trouble: not on record")
+    node.restart_node()
+    return _answered(Agent.DEPLOYKEEPER, {"detail": detail}, ok=True).response()
 
 
 async def _scale(node: Handles, ask: Ask, wanted: Scale) -> Response:

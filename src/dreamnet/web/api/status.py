@@ -16,6 +16,7 @@ from dreamnet.web.views import (
     gateway_view,
     node_view,
     service_view,
+    store_view,
 )
 
 router = APIRouter(tags=["status"])
@@ -23,10 +24,14 @@ router = APIRouter(tags=["status"])
 
 @router.get("/api/status")
 async def get_status(node: Node) -> Response:
-    """Return the node, the gateway, every service and watch, and how many dreams there are."""
+    """Return node, store, gateway, every service and watch, and how many dreams.
+
+    It answers while the store does not; the number of dreams is then null.
+    """
     services = [service_view(node, spec) for spec in node.world.services.values()]
     body = {
         "node": await own_status(node),
+        "store": store_view(node),
         "gateway": gateway_view(node),
         "services": await asyncio.gather(*services),
         "watches": [watch_view(node, seen) for seen in node.world.outside.watches.values()],

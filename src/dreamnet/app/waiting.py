@@ -1,0 +1,48 @@
+"""The start of a node whose store is away: it waits, says so, and goes on by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from dreamnet import __version__
+from dreamnet.app.assembly import Node
+from dreamnet.app.stopping import StopRequest
+from dreamnet.kernel.errors import Transient
+from dreamnet.kernel.ids import fresh_random
+from dreamnet.kernel.log import logger
+from dreamnet.model.services import ServiceName
+
+_FIRST_PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 2.0
+
+log = logger("node")
+
+
+async def open_store(node: Node, stop: StopRequest, url: str) -> None:
+    """Open the store and take over the wanted numbers; waits while it is away, until a stop.
+
+    Meanwhile the node is on record, so that commands find it and hear why it is not ready.
+    """
+    pause, chance = _FIRST_PAUSE_S, fresh_random()
+    while not stop.asked:
+        try:
+            await asyncio.to_thread(node.data.require_room)
+            await _open(node)
+        except (Transient, OSError) as error:
+            log.warning("waiting for the store", error=str(error))
+        else:
+            return
+        with contextlib.suppress(OSError):  # on a full disk nobody is told; the waiting goes on
+            node.data.write_record(url, __version__, node.world.clock.now())
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), pause * chance.uniform(0.5, 1.0))
+        pause = min(_LONGEST_PAUSE_S, pause * 2)
+
+
+async def _open(node: Node) -> None:
+    await node.store.open()
+    configured = {
+        ServiceName(name): spec.replicas.min for name, spec in node.settings.services.items()
+    }
+    node.world.want(await node.store.tx(lambda tx: tx.services.adopt(configured)))
