@@ -37,7 +37,7 @@ class Place:
 
 def find(file: Path | None) -> Place:
     """Return the place of `file`, else of the nearest dreamnet.toml; Failure when there is none."""
-    found = _given(file) if file is not None else _nearest(_here())
+    found = _given(file) if file is not None else _nearest()
     try:
         text = found.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -52,6 +52,13 @@ def find(file: Path | None) -> Place:
     place = Place(found, (found.parent / data_dir).resolve(), doubt)
     _check_readable(place.data_dir)
     return place
+
+
+def nearest() -> Path | None:
+    """Return the dreamnet.toml in this folder or the next one above that has one."""
+    folder = _here()
+    places = (one / FILE_NAME for one in (folder, *folder.parents))
+    return next((file for file in places if file.is_file()), None)
 
 
 def _here() -> Path:
@@ -77,16 +84,16 @@ def _given(file: Path) -> Path:
     return file.resolve()
 
 
-def _nearest(folder: Path) -> Path:
-    for one in (folder, *folder.parents):
-        if (one / FILE_NAME).is_file():
-            return one / FILE_NAME
-    raise Failure(
-        f"there is no {FILE_NAME} in this folder or above it",
-        str(folder),
-        "make one with: dreamnet init; or go to its folder; or name it with --file",
-        WRONG,
-    )
+def _nearest() -> Path:
+    found = nearest()
+    if found is None:
+        raise Failure(
+            f"there is no {FILE_NAME} in this folder or above it",
+            str(_here()),
+            "make one with: dreamnet init; or go to its folder; or name it with --file",
+            WRONG,
+        )
+    return found
 
 
 def _data_dir(settings: dict[str, object]) -> str:

@@ -108,6 +108,15 @@ def load_settings(path: Path) -> Settings:
     )
 
 
+def load_node_settings(path: Path) -> NodeSettings:
+    """Read only `[node]`, however wrong the rest may be; ConfigError when it is wrong itself."""
+    reader = _Reader(read_toml(path))
+    node = reader.section("node", NodeSettings)
+    if node is None:
+        raise ConfigError(*reader.complaints)
+    return node
+
+
 def _line(complaint: Complaint) -> int:
     tail = complaint.where.rpartition(":")[2]
     return int(tail) if tail.isdigit() else 0
