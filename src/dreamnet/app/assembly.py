@@ -220,7 +220,7 @@ def _desk(base: Base, settings: Settings, data: DataDir, relaybot: RelayBot) -> 
 
 def _keepers(base: Base, settings: Settings, desk: Desk, relaybot: RelayBot) -> Keepers:
     world, publish = base.world, base.bus.publish
-    envkeeper = EnvKeeper(world, _sources, publish)
+    envkeeper = EnvKeeper(world, secret_sources, publish)
     limit = settings.heal.start_limit
     operations = Operations(base.platform, world, envkeeper.variables, limit)
     bundle = partial(collect_bundle, base.platform, world)
@@ -243,7 +243,7 @@ def _keepers(base: Base, settings: Settings, desk: Desk, relaybot: RelayBot) -> 
     return keepers
 
 
-def _sources(spec: ServiceSpec) -> Mapping[str, SecretSource]:
+def secret_sources(spec: ServiceSpec) -> Mapping[str, SecretSource]:
     """Return where a service's secrets come from, by the name that may be shown."""
     folder = Path(spec.folder)
     return {

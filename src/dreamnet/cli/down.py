@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dreamnet.app.remains import Remains, look
 from dreamnet.cli.failure import FAILED, Failure
 from dreamnet.cli.here import Here, note, with_here
 from dreamnet.cli.place import Place
-from dreamnet.cli.remains import Remains, look
 from dreamnet.cli.waiting import Progress, leaving, until
 from dreamnet.root import living_root
 

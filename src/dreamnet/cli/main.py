@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "agent": ("dreamnet.cli.agent:agent", "Ask an agent a question or give it work."),
     "reef": ("dreamnet.cli.reef:reef", "Show what agents may do; approve or deny an action."),
     "ledger": ("dreamnet.cli.ledger:ledger", "Prove that the ledger is whole."),
+    "doctor": ("dreamnet.cli.doctor:doctor", "Say what is wrong here and how to mend it."),
     "backup": ("dreamnet.cli.backup:backup", "Copy the store beside a running node, and prove it."),
     "restore": ("dreamnet.cli.restore:restore", "Bring a backup back, all of it or nothing."),
     "halt": ("dreamnet.cli.halt:halt", "Let no action out any more; traffic flows on."),

@@ -11,12 +11,12 @@ from typing import Any
 
 import click
 
+from dreamnet.app.remains import look
 from dreamnet.cli.failure import ABSENT, Failure, tell
 from dreamnet.cli.here import Here, note, with_here
 from dreamnet.cli.node import find_node
 from dreamnet.cli.output import clean, duration, instant, is_terminal, show_table, size
 from dreamnet.cli.place import Place
-from dreamnet.cli.remains import look
 from dreamnet.client.errors import ClientError
 
 WATCH_EVERY_S = 1.0

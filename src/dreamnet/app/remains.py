@@ -9,7 +9,8 @@ from pathlib import Path
 
 from dreamnet.root import is_same_process, living_node, living_process, living_root
 
-_PARTS = {"gateway": "envoy.pid.json", "waiting room": "room.pid.json"}
+GATEWAY, ROOM = "gateway", "waiting room"
+_PARTS = {GATEWAY: "envoy.pid.json", ROOM: "room.pid.json"}
 
 
 @dataclass(frozen=True)
