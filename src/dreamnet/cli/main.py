@@ -34,6 +34,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("dreamnet.cli.doctor:doctor", "Say what is wrong here and how to mend it."),
     "backup": ("dreamnet.cli.backup:backup", "Copy the store beside a running node, and prove it."),
     "restore": ("dreamnet.cli.restore:restore", "Bring a backup back, all of it or nothing."),
+    "install": (
+        "dreamnet.cli.install:install",
+        "Let systemd start this node at boot and keep it running.",
+    ),
     "halt": ("dreamnet.cli.halt:halt", "Let no action out any more; traffic flows on."),
     "resume": ("dreamnet.cli.halt:resume", "Let actions out again after a halt."),
     "demo": ("dreamnet.cli.demo.command:demo", "Show everything on real services in minutes."),

@@ -26,6 +26,10 @@ class EventKind(StrEnum):
         "node-stopping",
         "A node stops on purpose. Body: `version`; `what`: `everything`, `node-only` or `again`.",
     )
+    STORE_RESTORED = (
+        "store-restored",
+        "A backup took the store's place. Body: `made`, when; `ledger_rows`, how many it held.",
+    )
     DREAM = (
         "dream",
         "A dream was opened or got on. Body: `dream`, `phase`, `symptom`, `words`.",

@@ -70,7 +70,7 @@ def _files(machine: Machine, instances: int) -> Finding:
     seen = f"{machine.files} open files allowed, about {needed} needed"
     if machine.files >= needed:
         return ok("file-handles", seen)
-    mend = f"ulimit -n {max(1024, 2 * needed)} before dreamnet up"
+    mend = f"ulimit -n {max(1024, 2 * needed)} before dreamnet up; dreamnet install sets it"
     return fail("file-handles", seen, f"{instances} instances", mend)
 
 

@@ -57,7 +57,7 @@ def _without_node(parts: Parts) -> Iterator[Finding]:
         mend = "dreamnet up --detach takes it over, dreamnet down stops it"
         yield fail("node", seen, where, mend)
     elif parts.rebooted:
-        mend = "dreamnet up --detach"
+        mend = "dreamnet up --detach; to start at boot: dreamnet install"
         yield warn("node", "the machine has started anew and DreamNet has not", where, mend)
     elif parts.recorded:
         yield warn("node", "it died, and nothing runs", where, "dreamnet up --detach")

@@ -36,6 +36,7 @@ from dreamnet.drivers.store.schema import bring_to_head, build, present_revision
 from dreamnet.drivers.store.tables import ledger_head, metadata
 from dreamnet.drivers.store.transaction import SqlTx
 from dreamnet.kernel.errors import Corrupt, NotFound, UserError
+from dreamnet.model.events import EventKind
 
 _LOCK_WAIT = timedelta(seconds=30)
 _ROWS_AT_ONCE = 500
@@ -161,7 +162,7 @@ def make_ready(file: Path, body: dict[str, Any], now: datetime) -> None:
         with errors_of(place), engine.connect() as connection, connection.begin():
             bring_to_head(connection, place)
             tx = SqlTx(connection, writing=True)
-            tx.ledger.append("store-restored", "node", body, now)
+            tx.ledger.append(EventKind.STORE_RESTORED, "node", body, now)
             tx.finish()
     finally:
         engine.dispose()
