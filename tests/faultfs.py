@@ -74,12 +74,17 @@ def free_bytes(folder: Path) -> int:
     return found.f_bavail * found.f_frsize
 
 
-def fill(folder: Path) -> None:
-    """Write until nothing more fits; the file grows with each call."""
+def fill(folder: Path, leave: int = 0) -> None:
+    """Take all room but `leave` bytes; the file grows with each call.
+
+    With `leave` the room is taken at one stroke, so that what somebody gives away meanwhile is
+    left to them.
+    """
     handle = os.open(folder / _HOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     try:
-        with contextlib.suppress(OSError):  # all at once: what is given away meanwhile stays free
-            os.posix_fallocate(handle, os.fstat(handle).st_size, free_bytes(folder))
+        if leave:
+            os.posix_fallocate(handle, os.fstat(handle).st_size, free_bytes(folder) - leave)
+            return
         for block in (_BLOCK, _BLOCK[:4096], _BLOCK[:1]):
             with contextlib.suppress(OSError):
                 while os.write(handle, block):

@@ -44,7 +44,7 @@ def a_full_disk(here: Place) -> None:
     """Fill the disk, heal on the reserve, fill it again, wait, and go on once there is room."""
     node, asker = here.node_pid(), Asker(here)
     assert asker.send() == 202
-    fill(here.data)
+    fill(here.data, leave=500_000)
     here.until(lambda: not (here.data / "reserve").exists())
     assert free_bytes(here.data) > 1_000_000, "the reserve was given away"
     victim = kill_one(here, "shop/1")

@@ -104,13 +104,21 @@ async def node_view(handles: Handles) -> View:
     return {
         "version": handles.version,
         "ready": report.status is not Status.FAIL,
-        "why": reasons(report),
+        "why": _why(handles, report),
         "uptime_s": (world.clock.now() - world.started_at).total_seconds(),
         "started": world.started_at,
         "halted": handles.desk.halted(),
         "data_dir": str(handles.settings.data_dir.resolve()),
         "url": f"http://{handles.settings.node.listen}",
     }
+
+
+def _why(handles: Handles, report: Report) -> list[str]:
+    """Return what is not well; a node that waits for its store has run no checks yet."""
+    told, trouble = reasons(report), handles.store_trouble()
+    if trouble is not None and not any(one.startswith("store:") for one in told):
+        told.append(f"store: {trouble.words}")
+    return told
 
 
 def reasons(report: Report) -> list[str]:
