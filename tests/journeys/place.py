@@ -144,6 +144,11 @@ class Place:
         found = self.ask("/api/dreams")
         return found["dreams"] if found else []
 
+    def dream(self, target: str) -> dict[str, Any]:
+        """Return all of the newest dream of a target."""
+        newest = next(one["id"] for one in self.dreams() if one["target"] == target)
+        return self.ask(f"/api/dreams/{newest}")
+
     def resolved(self, target: str) -> bool:
         phases = [one["phase"] for one in self.dreams() if one["target"] == target]
         return bool(phases) and set(phases) == {"resolved"}

@@ -8,9 +8,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from dreamnet.domain.reef.settlement import Judgement, Occupant, Reef, attempt_settlement
+from dreamnet.domain.reef.settlement import (
+    Judgement,
+    Occupant,
+    Reef,
+    attempt_settlement,
+    mode_for,
+)
 from dreamnet.drivers.store.base import Store, Tx
 from dreamnet.kernel.clock import Clock
+from dreamnet.kernel.duration import format_duration
 from dreamnet.kernel.errors import Conflict, NotFound
 from dreamnet.kernel.ids import fresh_id
 from dreamnet.model.actions import (
@@ -18,6 +25,7 @@ from dreamnet.model.actions import (
     ActionId,
     ActionPhase,
     Agent,
+    Observed,
     Office,
     Proposal,
     Rejected,
@@ -27,11 +35,11 @@ from dreamnet.model.actions import (
 from dreamnet.model.cases import CaseId
 from dreamnet.model.events import EventKind
 from dreamnet.model.messages import Message, MessageId
-from dreamnet.model.policy import ReefPolicy
+from dreamnet.model.policy import OfficeMode, OfficePolicy, ReefPolicy
 
 LEASE = timedelta(seconds=3)
 
-Verdict = Settled | Waiting | Rejected
+Verdict = Settled | Waiting | Observed | Rejected
 
 
 class KillSwitch:
@@ -82,30 +90,75 @@ class Desk:
     def judge(self, tx: Tx, proposal: Proposal) -> Verdict:
         """Judge within the caller's transaction; a repeated key returns the first verdict."""
         tx.actions.lock()
-        known = tx.actions.by_key(proposal.key)
+        known = self._known(tx, proposal)
         if known is not None:
             return _verdict_of(known)
         judgement = attempt_settlement(proposal, self._reef(tx))
-        if not (judgement.permitted or judgement.waits):
-            return self._refuse(tx, proposal, judgement)
-        now = self._parts.clock.now()
-        phase = ActionPhase.PERMITTED if judgement.permitted else ActionPhase.PROPOSED
-        action = Action(id=ActionId(fresh_id("act")), proposal=proposal, phase=phase, at=now)
-        tx.actions.insert(action)
         if judgement.permitted:
+            return self._begun(tx, proposal, ActionPhase.PERMITTED, judgement)
+        if judgement.waits:
+            return self._begun(tx, proposal, ActionPhase.PROPOSED, judgement)
+        if judgement.observed:
+            apart = proposal.model_copy(update={"key": _observed_key(proposal)})
+            return self._begun(tx, apart, ActionPhase.OBSERVED, judgement)
+        return self._refuse(tx, proposal, judgement)
+
+    def _known(self, tx: Tx, proposal: Proposal) -> Action | None:
+        """Return what the key made before, unless it is a suggestion that is out of date."""
+        office = self._office(proposal)
+        known = tx.actions.by_key(proposal.key)
+        if known is not None and known.phase is ActionPhase.PROPOSED:
+            stale = self._why_stale(known, office)
+            if not stale:
+                return known
+            self._take_back(tx, known, stale)
+            known = None
+        if known is None and office and mode_for(proposal, office) is OfficeMode.OBSERVE:
+            return tx.actions.by_key(_observed_key(proposal))
+        return known
+
+    def _office(self, proposal: Proposal) -> OfficePolicy | None:
+        policy = self._parts.policy
+        return policy.office(proposal.office) if policy is not None else None
+
+    def _why_stale(self, waiting: Action, office: OfficePolicy | None) -> str:
+        """Return why a suggestion must not be answered any more, empty when it may be."""
+        if office is None or mode_for(waiting.proposal, office) is not OfficeMode.SUGGEST:
+            return f"office {waiting.proposal.office} suggests no more"
+        late = self._parts.clock.now() - waiting.at >= office.expires
+        return f"not answered within {format_duration(office.expires)}" if late else ""
+
+    def _begun(
+        self, tx: Tx, proposal: Proposal, phase: ActionPhase, judgement: Judgement
+    ) -> Verdict:
+        now = self._parts.clock.now()
+        ended = now if phase is ActionPhase.OBSERVED else None
+        action = Action(
+            id=ActionId(fresh_id("act")),
+            proposal=proposal,
+            phase=phase,
+            at=now,
+            detail=judgement.reason if ended else "",
+            ended=ended,
+        )
+        tx.actions.insert(action)
+        if phase is ActionPhase.PERMITTED:
             self._let_out(tx, action)
         else:
-            self._record(tx, EventKind.ACTION_PROPOSED, action, judgement.reason)
+            observed = phase is ActionPhase.OBSERVED
+            kind = EventKind.ACTION_OBSERVED if observed else EventKind.ACTION_PROPOSED
+            self._record(tx, kind, action, judgement.reason)
         return _verdict_of(action)
 
     def withdraw(self, tx: Tx, case: CaseId, keep: str | None) -> None:
-        """Reject what a case asked for and needs no more, all but the proposal of key `keep`."""
-        now = self._parts.clock.now()
+        """Take back what a case asked for and needs no more, all but the proposal of key `keep`."""
         for action in tx.actions.of_case(case):
             if action.phase is ActionPhase.PROPOSED and action.proposal.key != keep:
-                words = "no longer needed"
-                tx.actions.decide(action.id, ActionPhase.REJECTED, words, now)
-                self._record(tx, EventKind.ACTION_WITHDRAWN, action, words)
+                self._take_back(tx, action, "no longer needed")
+
+    def _take_back(self, tx: Tx, waiting: Action, words: str) -> None:
+        tx.actions.withdraw(waiting.id, words, self._parts.clock.now())
+        self._record(tx, EventKind.ACTION_WITHDRAWN, waiting, words)
 
     async def propose(self, proposal: Proposal) -> Verdict:
         """Judge in a transaction of its own."""
@@ -121,6 +174,10 @@ class Desk:
                 raise NotFound.of(f"there is no action {action_id}", mend="dreamnet reef status")
             if action.phase is not ActionPhase.PROPOSED:
                 raise Conflict.of(f"{action_id} is already {action.phase}")
+            stale = self._why_stale(action, self._office(action.proposal))
+            if approve and stale:
+                mend = "look what is suggested now: dreamnet reef status"
+                raise Conflict.of(f"{action_id} is out of date: {stale}", mend=mend)
             return self._decided(tx, action, approve=approve)
 
         return await self._parts.store.tx(work)
@@ -242,9 +299,16 @@ def _word_for(proposal: Proposal) -> str:
     return f"{proposal.verb}-requested"
 
 
+def _observed_key(proposal: Proposal) -> str:
+    """An observed action leaves its key free, for the day on which the office is trusted."""
+    return f"observed:{proposal.key}"
+
+
 def _verdict_of(action: Action) -> Verdict:
     if action.phase is ActionPhase.PROPOSED:
         return Waiting(action=action)
+    if action.phase is ActionPhase.OBSERVED:
+        return Observed(action=action)
     if action.phase is ActionPhase.REJECTED:
         return Rejected(reason=action.detail or "denied", retry_after_s=None)
     return Settled(action=action)

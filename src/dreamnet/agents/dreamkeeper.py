@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from dreamnet.agents.desk import Desk
+from dreamnet.agents.hindsight import look_back
 from dreamnet.agents.views import view_of, views_of
 from dreamnet.agents.world import PARTS, World
 from dreamnet.domain.dreams.diagnosis import Remedy, Symptom, diagnose, fingerprint
@@ -17,17 +18,28 @@ from dreamnet.domain.dreams.dream import (
     Dream,
     Phase,
     Seen,
+    observed,
     open_dream,
     rejected,
     settled,
     step,
+    suggested,
 )
 from dreamnet.domain.dreams.view import View
 from dreamnet.drivers.store.base import Store, Tx
 from dreamnet.kernel.clock import Clock
 from dreamnet.kernel.ids import fresh_id
 from dreamnet.kernel.log import logger
-from dreamnet.model.actions import ActionId, ActionPhase, Agent, Office, Proposal, Settled, Verb
+from dreamnet.model.actions import (
+    ActionId,
+    ActionPhase,
+    Agent,
+    Observed,
+    Office,
+    Proposal,
+    Settled,
+    Verb,
+)
 from dreamnet.model.actions import Waiting as WaitingForApproval
 from dreamnet.model.cases import Case, CaseId, CaseKind
 from dreamnet.model.events import EventKind
@@ -161,6 +173,8 @@ class DreamKeeper:
         return case if dream == before else self._save(tx, case, dream, before, now)
 
     def _save(self, tx: Tx, case: Case, dream: Dream, before: Dream, now: datetime) -> Case:
+        if not dream.live:
+            dream = self._look_back(tx, case, dream, now)
         data = dream.model_dump(mode="json")
         changes = {"phase": dream.phase, "live": dream.live, "updated": now, "data": data}
         saved = tx.cases.advance(case.model_copy(update=changes))
@@ -172,6 +186,17 @@ class DreamKeeper:
         if dream.story != before.story:
             self._tell(tx, saved, dream)
         return saved
+
+    def _look_back(self, tx: Tx, case: Case, dream: Dream, now: datetime) -> Dream:
+        """Write down how it ended without what was only observed."""
+        told: list[str] = []
+        for one in look_back(tx, case.id, dream, now):
+            would, ending = one.action, one.outcome
+            told.append(f"would {would.proposal.verb} ({would.id}): {ending.words}")
+            body = {"action": would.id, "dream": case.id, "ending": ending.ending}
+            body |= {"detail": told[-1]}
+            tx.ledger.append(EventKind.WOULD_ENDED, case.target, body, now)
+        return dream.model_copy(update={"report": "; ".join(told)})
 
     def _seen(self, tx: Tx, dream: Dream, view: View) -> Seen:
         if dream.phase is not Phase.ACTING:
@@ -193,7 +218,9 @@ class DreamKeeper:
             case Settled():
                 return settled(dream, remedy, verdict.action.id, now)
             case WaitingForApproval():
-                return dream
+                return suggested(dream, remedy, verdict.action.id, now)
+            case Observed():
+                return observed(dream, remedy, verdict.action.id, now)
             case _:
                 after = verdict.retry_after_s
                 pause = None if after is None else timedelta(seconds=after)
@@ -226,6 +253,7 @@ def _proposal(case: Case, dream: Dream, remedy: Remedy) -> Proposal:
         office=Office.GATEWAY if part else Office.HEAL,
         verb=Verb.REPLACE if remedy is Remedy.REPLACE else Verb.RESTART,
         target=dream.target,
+        args={"symptom": dream.symptom.kind},
         reason=f"{dream.symptom.kind}: {dream.symptom.words}",
         case=case.id,
     )
@@ -237,11 +265,11 @@ def _key(case: Case, dream: Dream) -> str:
 
 
 def _waiting(dreams: list[Dream], now: datetime) -> frozenset[str]:
-    """Return the targets whose healing waits long or gave up."""
+    """Return the targets whose healing waits long, waits for a person, or gave up."""
     return frozenset(
         dream.target
         for dream in dreams
-        if dream.phase is Phase.ESCALATED
+        if dream.phase in (Phase.ESCALATED, Phase.PROPOSED, Phase.WATCHING)
         or (dream.phase is Phase.DIAGNOSING and dream.due - now > LONG_WAIT)
     )
 

@@ -19,7 +19,31 @@ _LOOK_S = 0.5
 _HEADINGS = ("id", "target", "symptom", "phase", "opened", "tries", "last")
 
 
-@click.command(epilog="Example: dreamnet dreams --live   (one story: dreamnet dreams ID)")
+class Abbreviated(click.Group):
+    """A group whose first word may be left out: `dreams --live` is `dreams show --live`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse what was meant."""
+        return super().parse_args(ctx, self.spelled_out(args))
+
+    def spelled_out(self, words: list[str]) -> list[str]:
+        """Put the word `show` where no other command is named."""
+        named = {*self.commands, "-h", "--help"}
+        return words if words and words[0] in named else ["show", *words]
+
+
+@click.group(
+    cls=Abbreviated,
+    epilog="Example: dreamnet dreams --live   (one story: dreamnet dreams ID)",
+)
+def dreams() -> None:
+    """List what went wrong, tell one dream's story, or what would have been done.
+
+    Without a command: show.
+    """
+
+
+@dreams.command(epilog="Example: dreamnet dreams show --live   (the word show may be left out)")
 @click.argument("dream", required=False)
 @click.option("--live", is_flag=True, help="Only those that are not over.")
 @click.option("--follow", "-f", is_flag=True, help="Go on with every change, until Ctrl-C.")
@@ -27,7 +51,7 @@ _HEADINGS = ("id", "target", "symptom", "phase", "opened", "tries", "last")
     "--limit", "-n", type=click.IntRange(1, 1000), default=50, show_default=True, help="Most shown."
 )
 @with_here
-def dreams(here: Here, dream: str | None, live: bool, follow: bool, limit: int) -> None:
+def show(here: Here, dream: str | None, live: bool, follow: bool, limit: int) -> None:
     """List what went wrong, or tell one dream's story.
 
     With --json the list is {"dreams": [{..., "phase": ...}]}; with --follow one changed dream (of
@@ -51,6 +75,34 @@ def dreams(here: Here, dream: str | None, live: bool, follow: bool, limit: int) 
         _warn(here.node())
         return
     _list(body["dreams"])
+
+
+@dreams.command(epilog="Example: dreamnet dreams would --since 24h")
+@click.option(
+    "--since", default="7d", show_default=True, help="How far back, such as 30m, 12h or 7d."
+)
+@with_here
+def would(here: Here, since: str) -> None:
+    """Tell what would have been done by offices in mode "observe", and how it ended without it.
+
+    The record is an estimate: what the same remedy did before, when it was let out.
+    With --json: {"would": [{..., "ending": ...}], "summary": ...}; an ending is needless (well
+    without any action), by-another (a person or another agent acted), trusted-later (DreamNet was
+    let), unwanted, open, or unknown.
+    """
+    body = here.node().get("/api/dreams/would", since=since)
+    if here.as_json:
+        here.show_json(body)
+        return
+    if body["would"]:
+        rows = [
+            [instant(one["at"]), one["target"], one["symptom"], one["verb"],
+             one["record"]["words"], one["words"]]
+            for one in body["would"]
+        ]  # fmt: skip
+        show_table(("when", "target", "symptom", "would", "record", "how it ended without"), rows)
+        click.echo("")
+    click.echo(clean(body["summary"]))
 
 
 def _warn(node: Node) -> None:

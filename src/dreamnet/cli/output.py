@@ -14,7 +14,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _UNITS = ((86400, "d", "h", 3600), (3600, "h", "m", 60), (60, "m", "s", 1))
 _WORDS = {
     "green": "well yes running resolved succeeded",
-    "yellow": "unknown withdrawn starting acting verifying proposed",
+    "yellow": "unknown withdrawn starting acting verifying proposed watching",
     "red": "failing no failed rejected escalated",
 }
 _STYLES = {word: style for style, words in _WORDS.items() for word in words.split()}

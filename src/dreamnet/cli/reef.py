@@ -11,8 +11,6 @@ from dreamnet.cli.here import Here, with_here
 from dreamnet.cli.output import clean, instant, show_table
 from dreamnet.cli.waiting import conclude
 
-_SHOWN_ACTIONS = 200
-
 
 @click.group(epilog="Example: dreamnet reef status")
 def reef() -> None:
@@ -23,18 +21,16 @@ def reef() -> None:
 @with_here
 def status(here: Here) -> None:
     """Show the offices, how full they are, and what waits for approval."""
-    node = here.node()
-    agents = node.get("/api/agents")
-    actions: list[dict[str, Any]] = node.get("/api/actions", limit=_SHOWN_ACTIONS)["actions"]
-    waiting = [one for one in actions if one["phase"] == "proposed"]
+    agents = here.node().get("/api/agents")
+    waiting: list[dict[str, Any]] = agents["waiting"] or []
     if here.as_json:
-        here.show_json({**agents, "waiting": waiting})
+        here.show_json(agents)
         return
     if agents.get("halted"):
         click.echo("HALTED: no action is let out; mend: dreamnet resume")
     headings = ("office", "mode", "occupied", "capacity")
     show_table(headings, [[one[name] for name in headings] for one in agents["offices"]])
-    click.echo(f"\n{len(waiting)} waiting for approval")
+    click.echo(f"\n{len(waiting)} waiting for a yes: dreamnet reef approve ACTION (or deny)")
     if waiting:
         rows = [_row(one) for one in waiting]
         show_table(("action", "verb", "target", "agent", "since", "reason"), rows)

@@ -138,6 +138,9 @@ def _head(body: dict[str, Any]) -> list[str]:
     ]
     if body.get("heartbeat"):
         lines.append(_heartbeat(body["heartbeat"]))
+    for one in body.get("waiting") or []:
+        what = clean(f"{one['verb']} {one['target']} ({one['reason']})")
+        lines.append(f"WAITS     {what}; yes: dreamnet reef approve {clean(one['id'])}")
     if node["halted"]:
         lines.append("HALTED    no action is let out; mend: dreamnet resume")
     return lines

@@ -148,7 +148,7 @@ class Metrics:
         self._made.at(self._escalated, service=service, symptom=symptom).inc()
 
     def action_ended(self, office: str, verb: str, outcome: str) -> None:
-        """Count an action with its outcome (refusals are outcomes too)."""
+        """Count an action with its outcome (refused, denied and observed are such)."""
         self._made.at(self._actions, office=office, verb=verb, outcome=outcome).inc()
 
     def messages(self, by_state: Mapping[str, int]) -> None:

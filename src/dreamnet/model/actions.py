@@ -45,7 +45,7 @@ class Verb(StrEnum):
 
 
 class ActionPhase(StrEnum):
-    """Where an action is; the last three are final."""
+    """Where an action is; the last four are final. `observed` would have been let out."""
 
     PROPOSED = "proposed"
     PERMITTED = "permitted"
@@ -53,9 +53,14 @@ class ActionPhase(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     REJECTED = "rejected"
+    OBSERVED = "observed"
 
 
-FINAL_PHASES = frozenset({ActionPhase.SUCCEEDED, ActionPhase.FAILED, ActionPhase.REJECTED})
+FINAL_PHASES = frozenset(
+    {ActionPhase.SUCCEEDED, ActionPhase.FAILED, ActionPhase.REJECTED, ActionPhase.OBSERVED}
+)
+# Both only carry out what a person wrote into dreamnet.toml or asked for.
+_SPEAK_FOR_PEOPLE = frozenset({Agent.OPERATOR, Agent.DEPLOYKEEPER})
 
 
 class Proposal(Record):
@@ -75,6 +80,11 @@ class Proposal(Record):
     reason: str = ""
     case: str | None = None
     disruptive: bool = True
+
+    @property
+    def is_autonomous(self) -> bool:
+        """Return whether an agent decided this by itself, so that its trust is asked for."""
+        return self.agent not in _SPEAK_FOR_PEOPLE
 
 
 class Action(Record):
@@ -103,9 +113,20 @@ class Waiting(Record):
     action: Action
 
 
+class Observed(Record):
+    """The action would have been let out, were the office trusted: it is only written down."""
+
+    action: Action
+
+
 class Rejected(Record):
     """The desk said no: why, what would make it pass, when to ask again (seconds; None: never)."""
 
     reason: str
     mend: str = ""
     retry_after_s: float | None = 1.0
+
+
+def overlaps(one: str, other: str) -> bool:
+    """Return whether two targets share anything: `shop` holds `shop/1`, slots stand apart."""
+    return one == other or one.startswith(f"{other}/") or other.startswith(f"{one}/")

@@ -30,6 +30,8 @@ _EXPECTED = {
 }
 _SECRET = frozenset({"env", "store", "run", "command", "url", "heartbeat"})
 _LONGEST_SHOWN = 60
+# Values that an earlier DreamNet accepted.
+_RENAMED = {"approve": "suggest"}
 _KEY_MARK = "[key]"
 
 
@@ -167,6 +169,9 @@ def _mend(one: Found, place: Place, keys: Keys) -> str:
     field = find_field(place.model, keys)
     raw = place.value_of(keys)
     if one["type"] == "enum" and isinstance(raw, str):
+        renamed = _RENAMED.get(raw)
+        if renamed in _choices(field):
+            return f'"{raw}" is called "{renamed}" now'
         near = get_close_matches(raw.lower(), _choices(field), n=1, cutoff=0.5)
         if near:
             return f'did you mean "{near[0]}"?'

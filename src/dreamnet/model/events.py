@@ -46,6 +46,17 @@ class EventKind(StrEnum):
         "action-proposed",
         "An action waits for a person's yes. Body as `action-permitted`.",
     )
+    ACTION_OBSERVED = (
+        "action-observed",
+        "An office that only observes would have let it out. Body as `action-permitted`.",
+    )
+    WOULD_ENDED = (
+        "would-ended",
+        (
+            "A dream ended without what was only observed. Body: `action`, `dream`, `ending` "
+            "(such as `needless`), `detail` (in words)."
+        ),
+    )
     ACTION_PERMITTED = (
         "action-permitted",
         (
@@ -60,7 +71,7 @@ class EventKind(StrEnum):
     ACTION_DENIED = ("action-denied", "A person said no. Body as `action-permitted`.")
     ACTION_WITHDRAWN = (
         "action-withdrawn",
-        "What waited for a yes is no longer needed. Body as `action-permitted`.",
+        "What waited for a yes is no longer needed, or out of date. Body as `action-permitted`.",
     )
     ACTION_SUCCEEDED = (
         "action-succeeded",

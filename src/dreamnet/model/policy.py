@@ -13,11 +13,12 @@ from dreamnet.model.record import Record
 
 
 class OfficeMode(StrEnum):
-    """Who decides about the actions of an office."""
+    """How far agents are trusted with an office, from not at all to alone."""
 
-    AUTO = "auto"
-    APPROVE = "approve"
     FORBID = "forbid"
+    OBSERVE = "observe"
+    SUGGEST = "suggest"
+    AUTO = "auto"
 
 
 class OfficePolicy(Record):
@@ -26,7 +27,14 @@ class OfficePolicy(Record):
     capacity: int = Field(ge=0, description="actions under way at the same time; 0 lets none out")
     mode: OfficeMode = Field(
         default=OfficeMode.AUTO,
-        description='"auto": agents act; "approve": a human says yes first; "forbid": never',
+        description='"auto": agents act; "suggest": a person says yes first; "observe": what would '
+        'be done is only written down; "forbid": nobody acts, people included',
+    )
+    expires: Duration = Field(
+        default=timedelta(hours=1),
+        ge=timedelta(seconds=1),
+        description="how long a suggestion waits for a yes; then it is withdrawn, and made anew "
+        "while it is still needed, so that no old yes meets a new situation",
     )
 
 

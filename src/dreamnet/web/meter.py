@@ -103,7 +103,12 @@ class Meter:
         match row.kind:
             case EventKind.DREAM:
                 self._dream(row)
-            case EventKind.ACTION_SUCCEEDED | EventKind.ACTION_FAILED | EventKind.ACTION_DENIED:
+            case (
+                EventKind.ACTION_SUCCEEDED
+                | EventKind.ACTION_FAILED
+                | EventKind.ACTION_DENIED
+                | EventKind.ACTION_OBSERVED
+            ):
                 self._action(row.body, row.kind)
             case EventKind.ACTION_REFUSED:
                 self._action(row.body.get("proposal", {}), row.kind)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from dreamnet.agents.hindsight import Lookback
 from dreamnet.agents.world import InstanceSeen
 from dreamnet.drivers.store.base import LedgerRow
 from dreamnet.health.probe import Probe
 from dreamnet.health.report import Report
 from dreamnet.health.status import Status
 from dreamnet.kernel.errors import DreamNetError
-from dreamnet.model.actions import FINAL_PHASES, Action
+from dreamnet.model.actions import FINAL_PHASES, Action, ActionPhase
 from dreamnet.model.cases import Case, CaseKind
 from dreamnet.model.facts import EnvInvalid
 from dreamnet.model.instances import Usage
@@ -209,6 +210,40 @@ def action_view(action: Action) -> View:
         "detail": action.detail,
         "reason": proposal.reason,
         "case": proposal.case,
+    }
+
+
+async def waiting_views(handles: Handles) -> list[View] | None:
+    """Return the actions that wait for a yes, oldest first; None while the store cannot tell."""
+    try:
+        found = await handles.store.read(lambda tx: tx.actions.in_phases({ActionPhase.PROPOSED}))
+    except DreamNetError:
+        return None
+    return [action_view(action) for action in found]
+
+
+def would_view(one: Lookback) -> View:
+    """Return a would-be action, how it ended without it, and what the remedy did before."""
+    proposal, ended, known = one.action.proposal, one.outcome, one.estimate
+    return {
+        "id": one.action.id,
+        "at": one.action.at,
+        "office": proposal.office,
+        "target": proposal.target,
+        "symptom": proposal.args.get("symptom", ""),
+        "verb": proposal.verb,
+        "reason": proposal.reason,
+        "dream": proposal.case,
+        "ending": ended.ending,
+        "words": ended.words,
+        "proven_s": ended.proven_s,
+        "sooner_s": ended.sooner_s,
+        "record": {
+            "words": known.words,
+            "known": known.known,
+            "worked": known.worked,
+            "median_s": known.median_s,
+        },
     }
 
 

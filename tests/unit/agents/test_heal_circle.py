@@ -18,7 +18,7 @@ from dreamnet.model.services import Aspect, Env
 
 def approving() -> ReefPolicy:
     """Return a policy under which a person says yes to each healing first."""
-    heal = OfficePolicy(capacity=4, mode=OfficeMode.APPROVE)
+    heal = OfficePolicy(capacity=4, mode=OfficeMode.SUGGEST)
     return ReefPolicy(offices=ReefPolicy().offices | {Office.HEAL: heal})
 
 

@@ -338,14 +338,50 @@ def test_following_logs_survives_a_break(
 
 
 def test_reef_shows_offices_and_what_waits(world: World, run: Run) -> None:
-    office = {"office": "scale", "mode": "approve", "occupied": 1, "capacity": 4}
-    world.routes["/api/agents"] = Reply({"agents": [], "offices": [office], "halted": False})
+    office = {"office": "scale", "mode": "suggest", "occupied": 1, "capacity": 4}
     waiting = action("proposed", at=DREAM["opened"], reason="asked")
-    world.routes["/api/actions"] = Reply({"actions": [waiting, action("succeeded")]})
+    world.routes["/api/agents"] = Reply(
+        {"agents": [], "offices": [office], "waiting": [waiting], "halted": False}
+    )
     said = run("reef", "status")
-    assert "1 waiting for approval" in said.out
+    assert "1 waiting for a yes: dreamnet reef approve ACTION" in said.out
     assert "act-1" in said.out
     assert run("reef", "status", "--json").json["waiting"] == [waiting]
+
+
+def test_status_says_what_waits_and_how_to_say_yes(world: World, run: Run) -> None:
+    body = world.status().body
+    body["waiting"] = [action("proposed", reason="crash: exit code 3")]
+    world.routes["/api/status"] = Reply(body)
+    words = "WAITS     restart shop/1 (crash: exit code 3); yes: dreamnet reef approve act-1"
+    assert words in run("status").out.splitlines()
+
+
+WOULD = {
+    "id": "act-1", "at": "2026-01-02T03:04:05Z", "target": "shop/1", "symptom": "crash",
+    "verb": "restart", "words": "still ill after \x1b[2J 75 s", "record": {"words": "no record"},
+}  # fmt: skip
+
+
+def test_what_would_have_been_done_is_a_table_and_a_line(world: World, run: Run) -> None:
+    told = {"would": [WOULD], "summary": "1 would-be action: 1 still open"}
+    world.routes["/api/dreams/would"] = Reply(told)
+    said = run("dreams", "would", "--since", "12h")
+    assert world.seen[-1].query == {"since": "12h"}
+    assert "restart  no record  still ill after  [2J 75 s" in said.out
+    assert said.out.endswith("\n\n1 would-be action: 1 still open\n")
+    assert run("dreams", "would", "--json").json == told
+    world.routes["/api/dreams/would"] = Reply({"would": [], "summary": "nothing"})
+    assert run("dreams", "would").out == "nothing\n"
+
+
+def test_the_word_show_may_be_left_out(world: World, run: Run) -> None:
+    world.routes["/api/dreams"] = Reply({"dreams": [DREAM]})
+    assert run("dreams", "show", "--live").out == run("dreams", "--live").out
+    said = run("dreams", "--help")
+    assert "would" in said.out
+    assert "show" in said.out
+    assert "--follow" in run("dreams", "show", "--help").out
 
 
 def test_approve_follows_and_deny_does_not(world: World, run: Run) -> None:

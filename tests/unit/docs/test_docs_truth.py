@@ -13,6 +13,7 @@ import click
 import pytest
 from pydantic import TypeAdapter
 
+from dreamnet.cli.dreams import Abbreviated
 from dreamnet.cli.main import cli
 from dreamnet.model.settings import SECTIONS, SERVICES, load_settings
 from dreamnet.web.requests import AgentCall
@@ -67,6 +68,8 @@ def mentioned_commands() -> Iterator[tuple[str, str]]:
 
 def parse(words: list[str], command: click.Command = cli) -> None:
     """Parse as the command line would, and run nothing; UsageError when it would refuse."""
+    if isinstance(command, Abbreviated):
+        words = command.spelled_out(words)
     if isinstance(command, click.Group) and words and not words[0].startswith("-"):
         found = command.get_command(click.Context(command), words[0])
         if found is None:

@@ -11,9 +11,8 @@ from dreamnet.domain.reef.settlement import (
     Reef,
     attempt_settlement,
     find_best_slot,
-    overlaps,
 )
-from dreamnet.model.actions import ActionPhase, Agent, Office, Proposal, Verb
+from dreamnet.model.actions import ActionPhase, Agent, Office, Proposal, Verb, overlaps
 from dreamnet.model.policy import OfficeMode, OfficePolicy, ReefPolicy
 
 
@@ -74,9 +73,29 @@ def test_a_forbidden_office_never_lets_out() -> None:
 
 
 def test_approval_is_asked_for_and_then_enough() -> None:
-    asking = attempt_settlement(proposal(), reef(OfficeMode.APPROVE))
+    asking = attempt_settlement(proposal(), reef(OfficeMode.SUGGEST))
     assert asking.waits
-    assert attempt_settlement(proposal(), reef(OfficeMode.APPROVE), approved=True).permitted
+    assert attempt_settlement(proposal(), reef(OfficeMode.SUGGEST), approved=True).permitted
+
+
+def test_an_observing_office_judges_all_the_same_and_lets_nothing_out() -> None:
+    judged = attempt_settlement(proposal(), reef(OfficeMode.OBSERVE))
+    assert (judged.observed, judged.permitted, judged.waits) == (True, False, False)
+    full = reef(OfficeMode.OBSERVE, 1, occupant("cart/1"))
+    assert not attempt_settlement(proposal(), full).observed
+    held = reef(OfficeMode.OBSERVE, 5, occupant("shop"))
+    assert not attempt_settlement(proposal(), held).observed
+    assert not attempt_settlement(proposal(), Reef(held.policy, halted=True)).observed
+
+
+@given(st.sampled_from(OfficeMode), st.sampled_from(Agent), st.booleans())
+def test_trust_is_asked_of_agents_only(mode: OfficeMode, agent: Agent, approved: bool) -> None:
+    judged = attempt_settlement(proposal(agent=agent), reef(mode), approved=approved)
+    by_will = agent in (Agent.OPERATOR, Agent.DEPLOYKEEPER)
+    free = by_will or approved or mode is OfficeMode.AUTO
+    assert judged.permitted is (mode is not OfficeMode.FORBID and free)
+    assert judged.waits is (mode is OfficeMode.SUGGEST and not free)
+    assert judged.observed is (mode is OfficeMode.OBSERVE and not free)
 
 
 def test_one_disruptive_action_per_target() -> None:

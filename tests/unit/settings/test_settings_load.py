@@ -52,10 +52,10 @@ def test_the_default_offices() -> None:
 def test_an_office_keeps_what_is_not_written() -> None:
     settings = load(
         '[services.shop]\nrun = "sh -c true"\n[reef.offices]\n'
-        'heal = { mode = "approve" }\nscale = { capacity = 0 }\n'
+        'heal = { mode = "suggest" }\nscale = { capacity = 0 }\n'
     )
     assert settings.reef is not None
-    heal = OfficePolicy(capacity=16, mode=OfficeMode.APPROVE)
+    heal = OfficePolicy(capacity=16, mode=OfficeMode.SUGGEST)
     assert settings.reef.office(Office.HEAL) == heal
     assert settings.reef.office(Office.SCALE) == OfficePolicy(capacity=0)
     assert settings.reef.office(Office.DEPLOY) == OfficePolicy(capacity=8)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dreamnet.drivers.store.base import Tx
-from dreamnet.model.actions import Agent
+from dreamnet.model.actions import ActionPhase, Agent
 from dreamnet.model.cases import CaseKind
 from dreamnet.testing.store import temporary_store
 from tests.contracts.storing import NOW
@@ -28,6 +28,10 @@ POLLS = {
     ),
     "active actions": (
         lambda tx: tx.actions.active(),
+        "actions USING INDEX actions_phase_performer (phase=?)",
+    ),
+    "waiting actions": (
+        lambda tx: tx.actions.in_phases({ActionPhase.PROPOSED}),
         "actions USING INDEX actions_phase_performer (phase=?)",
     ),
     "leases": (

@@ -154,25 +154,33 @@ async def test_nothing_is_let_out_while_halted(stage: Stage) -> None:
     assert (status, problem["mend"]) == (409, "dreamnet resume")
 
 
-async def test_work_that_needs_approval_waits_until_a_person_decides(tmp_path: Path) -> None:
-    reef = ReefPolicy(offices={Office.SCALE: OfficePolicy(capacity=1, mode=OfficeMode.APPROVE)})
-    async with web_stage(tmp_path, reef=reef) as stage:
-        status, body = await stage.ask("deploykeeper", action="scale", service="shop", replicas=3)
-        assert (status, body["result"]["phase"]) == (202, "proposed")
-        approved = await stage.post(f"{body['link']}/approve")
+def trusting(mode: OfficeMode) -> ReefPolicy:
+    return ReefPolicy(offices={one: OfficePolicy(capacity=9, mode=mode) for one in Office})
+
+
+async def test_what_an_agent_suggests_waits_until_a_person_decides(tmp_path: Path) -> None:
+    async with web_stage(tmp_path, reef=trusting(OfficeMode.SUGGEST)) as stage:
+        await stage.start_instances()
+        waiting = await stage.suggest()
+        for path in ("/api/status", "/api/agents"):
+            _, body = await stage.get(path)
+            assert [one["id"] for one in body["waiting"]] == [waiting]
+        link = f"/api/actions/{waiting}"
+        approved = await stage.post(f"{link}/approve")
         assert (approved.status, (await approved.json())["phase"]) == (200, "permitted")
-        again = await stage.post(f"{body['link']}/deny")
+        again = await stage.post(f"{link}/deny")
         assert again.status == 409
+        assert (await stage.performed(link))["phase"] == "succeeded"
+        assert (await stage.get("/api/status"))[1]["waiting"] == []
+
+
+@pytest.mark.parametrize("mode", [OfficeMode.OBSERVE, OfficeMode.SUGGEST])
+async def test_a_person_asks_nobody_for_trust(tmp_path: Path, mode: OfficeMode) -> None:
+    async with web_stage(tmp_path, reef=trusting(mode)) as stage:
+        status, body = await stage.ask("deploykeeper", action="scale", service="shop", replicas=3)
+        assert (status, body["result"]["phase"]) == (202, "permitted")
         assert (await stage.performed(body["link"]))["phase"] == "succeeded"
-        assert stage.handles.world.desired["shop"] == 3
-
-
-async def test_an_approved_restart_of_dreamnet_is_performed(tmp_path: Path) -> None:
-    reef = ReefPolicy(offices={Office.DEPLOY: OfficePolicy(capacity=1, mode=OfficeMode.APPROVE)})
-    async with web_stage(tmp_path, reef=reef) as stage:
-        _, body = await stage.ask("deploykeeper", action="restart")
-        assert stage.restarts == []
-        await stage.post(f"{body['link']}/approve")
+        await stage.ask("deploykeeper", action="restart")
         assert stage.restarts == ["restart"]
 
 

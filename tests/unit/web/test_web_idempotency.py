@@ -105,9 +105,9 @@ async def test_the_action_itself_is_one_even_if_the_kept_answer_is_gone(stage: S
 
 
 async def test_decisions_are_idempotent_too(tmp_path: Path) -> None:
-    reef = ReefPolicy(offices={Office.SCALE: OfficePolicy(capacity=1, mode=OfficeMode.APPROVE)})
+    reef = ReefPolicy(offices={Office.HEAL: OfficePolicy(capacity=1, mode=OfficeMode.SUGGEST)})
     async with web_stage(tmp_path, reef=reef) as stage:
-        link = (await (await stage.post("/api/agent", SCALE)).json())["link"]
+        link = f"/api/actions/{await stage.suggest()}"
         posts = [stage.post(f"{link}/approve", Idempotency_Key="yes") for _ in range(5)]
         answers = await asyncio.gather(*posts)
         assert {answer.status for answer in answers} == {200}

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
-from web_stage import SHOP, Stage, replace, served
+import pytest
+from web_stage import SHOP, Stage, replace, served, web_stage
 
 from dreamnet.domain.dreams.diagnosis import Symptom, SymptomKind
 from dreamnet.domain.dreams.dream import open_dream
 from dreamnet.domain.dreams.view import View
+from dreamnet.model.actions import Office
 from dreamnet.model.cases import Case, CaseId, CaseKind
+from dreamnet.model.policy import OfficeMode, OfficePolicy, ReefPolicy
 from dreamnet.model.routes import GatewaySample
 from dreamnet.model.services import Slot
 
@@ -157,3 +161,37 @@ async def test_the_newest_look_at_the_gateway_is_shown(stage: Stage) -> None:
     async with served(stage):
         body: Any = (await stage.get("/api/status"))[1]
         assert (body["gateway"]["requests"], body["gateway"]["waiting"]) == (7, 2)
+
+
+OBSERVING = ReefPolicy(offices={Office.HEAL: OfficePolicy(capacity=1, mode=OfficeMode.OBSERVE)})
+
+
+async def test_what_was_only_observed_is_told_with_its_end(tmp_path: Path) -> None:
+    async with web_stage(tmp_path, reef=OBSERVING) as stage:
+        _, body = await stage.get("/api/dreams/would")
+        assert body == {"would": [], "summary": "nothing would have been done"}
+        await open_case(stage, 1)
+        made = await stage.suggest()
+        assert await stage.suggest() == made, "written down once"
+        _, body = await stage.get("/api/dreams/would?since=1h")
+        [one] = body["would"]
+        assert (one["id"], one["target"], one["symptom"], one["verb"]) == (
+            made, "shop/1", "hang", "restart",
+        )  # fmt: skip
+        assert (one["ending"], one["dream"]) == ("open", "dream-1")
+        assert one["record"] == {"words": "no record", "known": 0, "worked": 0, "median_s": None}
+        assert body["summary"] == "1 would-be action: 1 still open"
+        assert (await stage.get("/api/dreams/would?since=0s"))[1]["would"] == []
+
+
+async def test_a_would_be_action_outlives_its_dream(tmp_path: Path) -> None:
+    async with web_stage(tmp_path, reef=OBSERVING) as stage:
+        await stage.suggest()
+        _, body = await stage.get("/api/dreams/would")
+        assert body["would"][0]["ending"] == "unknown"
+
+
+@pytest.mark.parametrize("since", ["soon", "7", "999999999d", "-1d", ""])
+async def test_a_wrong_time_to_look_back_is_refused(stage: Stage, since: str) -> None:
+    status, problem = await stage.get(f"/api/dreams/would?since={since}")
+    assert (status, problem["mend"][:14]) == (422, "such as: since")

@@ -25,7 +25,7 @@ from dreamnet.drivers.store.sql import SqlStore
 from dreamnet.kernel.clock import SystemClock
 from dreamnet.kernel.metrics import Metrics
 from dreamnet.kernel.tasks import Tasks
-from dreamnet.model.actions import Agent
+from dreamnet.model.actions import Agent, Office, Proposal, Rejected, Verb
 from dreamnet.model.address import Address
 from dreamnet.model.facts import PartAnswered, Probed
 from dreamnet.model.policy import ReefPolicy
@@ -87,6 +87,18 @@ class Stage:
     async def ask(self, agent: str, **body: Any) -> tuple[int, Any]:
         answer = await self.post("/api/agent", {"agent": agent, "input": body})
         return answer.status, await answer.json(content_type=None)
+
+    async def suggest(self) -> str:
+        """Let an agent propose a restart of shop/1 by itself; returns the action's id."""
+        verdict = await self.handles.desk.propose(
+            Proposal(
+                key="dream-1:0:hang", agent=Agent.DREAMKEEPER, performer=Agent.DEPLOYKEEPER,
+                office=Office.HEAL, verb=Verb.RESTART, target="shop/1", case="dream-1",
+                args={"symptom": "hang"}, reason="hang: liveness fails",
+            )
+        )  # fmt: skip
+        assert not isinstance(verdict, Rejected)
+        return verdict.action.id
 
     async def start_instances(self) -> None:
         """Let DeployKeeper start what is wanted, every instance ready at once."""

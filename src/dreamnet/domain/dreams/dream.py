@@ -15,15 +15,20 @@ from dreamnet.model.policy import HealPolicy
 from dreamnet.model.record import Record
 
 LONGEST_STORY = 200
+UNWANTED = "the target is no longer wanted"
 _FOR_A_PERSON = "only a person can mend this"
 
 
 class Phase(StrEnum):
-    """Where a dream is; only `resolved` is final, `escalated` waits for a human."""
+    """Where a dream is; only `resolved` is final, `escalated` waits for a human.
+
+    `watching` knows its remedy and is not trusted to use it (the office observes).
+    """
 
     OPEN = "open"
     DIAGNOSING = "diagnosing"
     PROPOSED = "proposed"
+    WATCHING = "watching"
     ACTING = "acting"
     VERIFYING = "verifying"
     RESOLVED = "resolved"
@@ -51,7 +56,8 @@ class Dream(Record):
     """An incident of one target.
 
     `carried` counts recent dreams of the same kind that were resolved and came back: a flapping
-    target starts its back-off where it left. `due` is when the next remedy may be tried.
+    target starts its back-off where it left. `due` is when the next remedy may be tried. `report`
+    tells at the end how it went without what was only observed.
     """
 
     target: str
@@ -65,6 +71,7 @@ class Dream(Record):
     verifying_since: datetime | None = None
     story: tuple[Event, ...] = ()
     bundle: dict[str, Any] = Field(default={})
+    report: str = ""
 
     @property
     def live(self) -> bool:
@@ -125,7 +132,7 @@ def step(dream: Dream, seen: Seen, policy: HealPolicy, now: datetime) -> Step:
             return Step(_diagnosed(dream, policy, now))
         case Phase.DIAGNOSING:
             return _diagnosing(dream, seen, symptom, policy, now)
-        case Phase.PROPOSED:
+        case Phase.PROPOSED | Phase.WATCHING:
             return _diagnosing(_to(dream, Phase.DIAGNOSING), seen, symptom, policy, now)
         case Phase.ACTING:
             return Step(_acting(dream, seen, policy, now))
@@ -145,15 +152,23 @@ def settled(dream: Dream, remedy: Remedy, action: str, now: datetime) -> Dream:
     return _told(_to(dream, Phase.ACTING, tries=tries), now, f"{remedy} let out as {action}")
 
 
+def suggested(dream: Dream, remedy: Remedy, action: str, now: datetime) -> Dream:
+    """Return the dream that waits for a person's yes to its action."""
+    return _told_once(dream, now, f"{remedy} waits for a yes: dreamnet reef approve {action}")
+
+
+def observed(dream: Dream, remedy: Remedy, action: str, now: datetime) -> Dream:
+    """Return the dream that only watches; what it would have done is neither a try nor a no."""
+    words = f"would {remedy} now ({action}); the office only observes"
+    return _told_once(_to(dream, Phase.WATCHING), now, words)
+
+
 def rejected(dream: Dream, reason: str, retry_after: timedelta | None, now: datetime) -> Dream:
     """Return the dream after the desk refused; a refusal is not a try, a final one (None) ends."""
     if retry_after is None:
         return _escalate(dream, now, f"not let out: {reason}")
     waiting = _to(dream, Phase.DIAGNOSING, due=now + retry_after)
-    words = f"not let out: {reason}"
-    if dream.story and dream.story[-1].words == words:
-        return waiting
-    return _told(waiting, now, words)
+    return _told_once(waiting, now, f"not let out: {reason}")
 
 
 def ineffective_tries(dream: Dream, policy: HealPolicy, now: datetime) -> int:
@@ -188,7 +203,7 @@ def _diagnosing(
     dream: Dream, seen: Seen, symptom: Symptom | None, policy: HealPolicy, now: datetime
 ) -> Step:
     if not seen.view.wanted:
-        return Step(_resolve(dream, now, "the target is no longer wanted"))
+        return Step(_resolve(dream, now, UNWANTED))
     if seen.view.trouble is not None and seen.view.trouble.mended:
         return Step(_verify(dream, now, seen.view.trouble.mended))
     if symptom is None:
@@ -230,7 +245,7 @@ def _verifying(
 ) -> Dream:
     since = dream.verifying_since or now
     if not seen.view.wanted:
-        return _resolve(dream, now, "the target is no longer wanted")
+        return _resolve(dream, now, UNWANTED)
     mended = seen.view.trouble is not None and bool(seen.view.trouble.mended)
     if symptom is not None and not mended:
         worse = _taken_over(dream, symptom, now) if symptom.graver_than(dream.symptom) else dream
@@ -253,7 +268,7 @@ def _escalated(
     dream: Dream, seen: Seen, symptom: Symptom | None, policy: HealPolicy, now: datetime
 ) -> Dream:
     if not seen.view.wanted:
-        return _resolve(dream, now, "the target is no longer wanted")
+        return _resolve(dream, now, UNWANTED)
     if symptom is None and seen.view.incarnation and seen.view.good_in_row >= policy.good_probes:
         return _resolve(dream, now, "well again, by another hand")
     return dream
@@ -288,6 +303,13 @@ def _taken_over(dream: Dream, symptom: Symptom, now: datetime) -> Dream:
 
 def _to(dream: Dream, phase: Phase, **changes: object) -> Dream:
     return dream.model_copy(update={"phase": phase, **changes})
+
+
+def _told_once(dream: Dream, now: datetime, words: str) -> Dream:
+    """The same question is asked again and again; its answer is told once."""
+    if dream.story and dream.story[-1].words == words:
+        return dream
+    return _told(dream, now, words)
 
 
 def _told(dream: Dream, now: datetime, words: str) -> Dream:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from dreamnet.model.actions import ActionPhase, Agent, Proposal, Verb
+from dreamnet.model.actions import ActionPhase, Agent, Proposal, Verb, overlaps
 from dreamnet.model.policy import OfficeMode, OfficePolicy, ReefPolicy
 
 _ACTIVE = frozenset({ActionPhase.PERMITTED, ActionPhase.CLAIMED})
@@ -42,18 +42,24 @@ class Reef:
 
 @dataclass(frozen=True)
 class Judgement:
-    """`permitted`, or `waits` for approval, or refused: `reason`, what mends it, when to ask."""
+    """`permitted`, or `waits` for a yes, or `observed` (it would be permitted, were it trusted).
+
+    Else it is refused: `reason`, what mends it, when to ask again (seconds; None: never).
+    """
 
     permitted: bool = False
     waits: bool = False
+    observed: bool = False
     reason: str = ""
     mend: str = ""
     retry_after_s: float | None = _RETRY_BUSY_S
 
 
-def overlaps(one: str, other: str) -> bool:
-    """Return whether two targets share anything: `shop` holds `shop/1`, slots stand apart."""
-    return one == other or one.startswith(f"{other}/") or other.startswith(f"{one}/")
+def mode_for(proposal: Proposal, office: OfficePolicy) -> OfficeMode:
+    """Return the mode that a proposal meets: degrees of trust are for agents, not for people."""
+    if office.mode is OfficeMode.FORBID or proposal.is_autonomous:
+        return office.mode
+    return OfficeMode.AUTO
 
 
 def attempt_settlement(proposal: Proposal, reef: Reef, *, approved: bool = False) -> Judgement:
@@ -72,7 +78,7 @@ def attempt_settlement(proposal: Proposal, reef: Reef, *, approved: bool = False
         )
     if proposal.verb not in _PERFORMERS.get(proposal.performer, frozenset()):
         return _never(f"{proposal.performer} may not {proposal.verb}")
-    office = reef.policy.offices.get(proposal.office)
+    office = reef.policy.office(proposal.office)
     if office is None:
         known = ", ".join(sorted(reef.policy.offices))
         return _never(f"unknown office {proposal.office}", f"one of: {known}")
@@ -93,8 +99,9 @@ def _within(
     office: OfficePolicy, proposal: Proposal, occupants: tuple[Occupant, ...], *, approved: bool
 ) -> Judgement:
     active = [occupant for occupant in occupants if occupant.phase in _ACTIVE]
-    if office.mode is OfficeMode.FORBID:
-        mend = f'set mode = "auto" or "approve" in [reef.offices.{proposal.office}]'
+    mode = mode_for(proposal, office)
+    if mode is OfficeMode.FORBID:
+        mend = f'set mode = "auto" or "suggest" in [reef.offices.{proposal.office}]'
         return _never(f"office {proposal.office} is forbidden", mend)
     busy = _busy_target(proposal, active)
     if busy is not None:
@@ -105,9 +112,11 @@ def _within(
             reason=f"office {proposal.office} is full ({held} of {office.capacity})",
             mend="wait, or raise its capacity",
         )
-    if office.mode is OfficeMode.APPROVE and not approved:
-        return Judgement(waits=True, reason=f"office {proposal.office} asks for approval")
-    return Judgement(permitted=True)
+    if approved or mode is OfficeMode.AUTO:
+        return Judgement(permitted=True)
+    if mode is OfficeMode.OBSERVE:
+        return Judgement(observed=True, reason=f"office {proposal.office} only observes")
+    return Judgement(waits=True, reason=f"office {proposal.office} suggests: a person says yes")
 
 
 def _busy_target(proposal: Proposal, active: list[Occupant]) -> str | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -35,6 +36,15 @@ _ONE = select(table).where(table.c.id == bindparam("action"))
 _ACTIVE_ONES = select(table).where(table.c.phase.in_(_ACTIVE)).order_by(table.c.number)
 _RECENT = select(table).order_by(table.c.number.desc()).limit(bindparam("count"))
 _OF_CASE = select(table).where(table.c.case_id == bindparam("case")).order_by(table.c.number)
+_IN_PHASES = (
+    select(table)
+    .where(
+        table.c.phase.in_(bindparam("phases", expanding=True)),
+        table.c.at >= bindparam("since"),
+    )
+    .order_by(table.c.number)
+)
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _CLAIMABLE = (
     select(table)
     .where(
@@ -60,6 +70,16 @@ _DECIDE = (
     update(table)
     .where(table.c.id == bindparam("action"), table.c.phase == ActionPhase.PROPOSED)
     .values(phase=bindparam("verdict"), detail=bindparam("words"), ended=bindparam("over"))
+)
+_WITHDRAW = (
+    update(table)
+    .where(table.c.id == bindparam("action"), table.c.phase == ActionPhase.PROPOSED)
+    .values(
+        phase=ActionPhase.REJECTED,
+        key=table.c.key + ":" + table.c.id,
+        detail=bindparam("words"),
+        ended=bindparam("over"),
+    )
 )
 _HELD = update(table).where(
     table.c.id == bindparam("action"),
@@ -127,6 +147,12 @@ class ActionsDrawer:
         """Return the actions of a case, oldest first."""
         return self._list(_OF_CASE, case=case)
 
+    def in_phases(
+        self, phases: Collection[ActionPhase], since: datetime | None = None
+    ) -> list[Action]:
+        """Return the actions in these phases (proposed at or after `since`), oldest first."""
+        return self._list(_IN_PHASES, phases=list(phases), since=since or _BEGINNING)
+
     def claim(self, performer: Agent, owner: str, now: datetime, lease: timedelta) -> list[Action]:
         """Lease every permitted (or expired claimed) action of a performer; the fence grows.
 
@@ -149,6 +175,11 @@ class ActionsDrawer:
         over = now if phase is ActionPhase.REJECTED else None
         values = {"action": action, "verdict": phase, "words": detail, "over": over}
         return self._connection.execute(_DECIDE, values).rowcount == 1
+
+    def withdraw(self, action: ActionId, detail: str, now: datetime) -> bool:
+        """Reject a proposed action and free its key for another; false when it was decided."""
+        values = {"action": action, "words": detail, "over": now}
+        return self._connection.execute(_WITHDRAW, values).rowcount == 1
 
     def renew(self, action: Action, until: datetime) -> bool:
         """Extend the lease if the fence still holds; false when the lease was lost."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
@@ -150,12 +150,22 @@ class Actions(Protocol):
         """Return the actions of a case, oldest first."""
         ...
 
+    def in_phases(
+        self, phases: Collection[ActionPhase], since: datetime | None = None
+    ) -> list[Action]:
+        """Return the actions in these phases (proposed at or after `since`), oldest first."""
+        ...
+
     def claim(self, performer: Agent, owner: str, now: datetime, lease: timedelta) -> list[Action]:
         """Lease every permitted (or expired claimed) action of a performer; the fence grows."""
         ...
 
     def decide(self, action: ActionId, phase: ActionPhase, detail: str, now: datetime) -> bool:
         """Move a proposed action to permitted or rejected; false when it was decided before."""
+        ...
+
+    def withdraw(self, action: ActionId, detail: str, now: datetime) -> bool:
+        """Reject a proposed action and free its key for another; false when it was decided."""
         ...
 
     def renew(self, action: Action, until: datetime) -> bool:

@@ -7,7 +7,6 @@ from dreamnet.model.actions import ActionId
 from dreamnet.web.face import AnyFace, Face, Limit, Node, answer
 from dreamnet.web.problems import no_such
 from dreamnet.web.replies import Ask, Key, Replies, Reply
-from dreamnet.web.restart import restart_if_let_out
 from dreamnet.web.views import action_view
 
 router = APIRouter(prefix="/api/actions", tags=["actions"])
@@ -46,7 +45,6 @@ async def _decide(face: Face, ask: Ask, action: str) -> Response:
 
     async def decide() -> Reply:
         decided = await face.handles.desk.decide(ActionId(action), approve=approve)
-        await restart_if_let_out(face.handles, decided)
         return Reply(200, action_view(decided) | {"link": f"/api/actions/{decided.id}"})
 
     async with face.deciding:

@@ -14,8 +14,8 @@ from dreamnet.kernel.log import logger
 from dreamnet.model.actions import (
     Action,
     ActionId,
-    ActionPhase,
     Agent,
+    Observed,
     Office,
     Proposal,
     Rejected,
@@ -234,7 +234,7 @@ async def _scale(node: Handles, ask: Ask, wanted: Scale) -> Response:
 def _judged(node: Handles, tx: Tx, proposal: Proposal) -> Reply | Problem:
     verdict = node.desk.judge(tx, proposal)
     match verdict:
-        case Settled(action=action) | Waiting(action=action):
+        case Settled(action=action) | Waiting(action=action) | Observed(action=action):
             return _let_out(action)
         case Rejected():
             return Problem(
@@ -251,8 +251,6 @@ def _judged(node: Handles, tx: Tx, proposal: Proposal) -> Reply | Problem:
 def _let_out(action: Action) -> Reply:
     proposal = action.proposal
     result: View = {"phase": action.phase, "verb": proposal.verb, "target": proposal.target}
-    if action.phase is ActionPhase.PROPOSED:
-        result["waits"] = f"for approval: POST /api/actions/{action.id}/approve"
     return Reply(
         202,
         {

@@ -1,15 +1,21 @@
 """Dreams: what went wrong, what was done, and how it ended."""
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Query
 from starlette.responses import Response
 
+from dreamnet.agents.hindsight import look_back_since
+from dreamnet.domain.dreams.would import summary
 from dreamnet.drivers.store.base import Tx
+from dreamnet.kernel.duration import parse_duration
 from dreamnet.model.cases import Case, CaseId, CaseKind
 from dreamnet.web.face import Limit, Node, answer
-from dreamnet.web.problems import no_such
-from dreamnet.web.views import View, dream_view, whole_dream_view
+from dreamnet.web.problems import Problem, no_such
+from dreamnet.web.views import View, dream_view, whole_dream_view, would_view
 
 MOST_MESSAGES = 200
+Since = Annotated[str, Query(max_length=20, description="how far back, such as `7d`")]
 
 router = APIRouter(prefix="/api/dreams", tags=["dreams"])
 
@@ -29,6 +35,23 @@ def _found(tx: Tx, limit: int, *, live: bool | None) -> list[Case]:
         return going_on[::-1][:limit]
     recent = tx.cases.recent(CaseKind.DREAM, limit + len(going_on))
     return [case for case in recent if not case.live][:limit]
+
+
+@router.get("/would")
+async def list_would(node: Node, since: Since = "7d") -> Response:
+    """Return what was only observed (an office in mode `observe`), and how it ended without it.
+
+    Newest first; `record` is an estimate: what the same remedy did before, when it was let out.
+    """
+    now = node.world.clock.now()
+    try:
+        start = now - parse_duration(since)
+    except (ValueError, OverflowError):
+        what = f'"{since}" is no time to look back'
+        raise Problem(422, "invalid", what, mend='such as: since=7d, or "12h", "30m"') from None
+    found = await node.store.read(lambda tx: look_back_since(tx, start, now))
+    told = summary([one.outcome for one in found])
+    return answer({"would": [would_view(one) for one in reversed(found)], "summary": told})
 
 
 @router.get("/{dream}")

@@ -17,6 +17,7 @@ from dreamnet.web.views import (
     node_view,
     service_view,
     store_view,
+    waiting_views,
 )
 
 router = APIRouter(tags=["status"])
@@ -24,9 +25,9 @@ router = APIRouter(tags=["status"])
 
 @router.get("/api/status")
 async def get_status(node: Node) -> Response:
-    """Return node, store, gateway, every service and watch, and how many dreams.
+    """Return node, store, gateway, services, watches, how many dreams, and what waits for a yes.
 
-    It answers while the store does not; the number of dreams is then null.
+    It answers while the store does not; the numbers of dreams and what waits are then null.
     """
     services = [service_view(node, spec) for spec in node.world.services.values()]
     body = {
@@ -37,6 +38,7 @@ async def get_status(node: Node) -> Response:
         "watches": [watch_view(node, seen) for seen in node.world.outside.watches.values()],
         "heartbeat": heartbeat_view(node),
         "dreams": await dream_counts(node),
+        "waiting": await waiting_views(node),
     }
     return answer(body)
 
@@ -63,7 +65,7 @@ _AGENTS: dict[str, list[View]] = {
 
 @router.get("/api/agents")
 async def get_agents(node: Node) -> Response:
-    """Return the agents with what they take, and the offices with how full they are."""
+    """Return the agents with what they take, the offices, and what waits for a yes."""
     policy = node.settings.reef
     active = await node.store.read(lambda tx: tx.actions.active())
     held = [action.proposal.office for action in active]
@@ -71,6 +73,7 @@ async def get_agents(node: Node) -> Response:
     body = {
         "agents": [{"agent": name, "inputs": inputs} for name, inputs in _AGENTS.items()],
         "offices": [_office(name, one, held.count(name)) for name, one in offices.items()],
+        "waiting": await waiting_views(node),
         "halted": node.desk.halted(),
     }
     return answer(body)
