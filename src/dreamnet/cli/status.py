@@ -138,7 +138,8 @@ def _head(body: dict[str, Any]) -> list[str]:
     ]
     if body.get("heartbeat"):
         lines.append(_heartbeat(body["heartbeat"]))
-    for one in body.get("waiting") or []:
+    waiting: list[dict[str, Any]] = body.get("waiting") or []
+    for one in waiting:
         what = clean(f"{one['verb']} {one['target']} ({one['reason']})")
         lines.append(f"WAITS     {what}; yes: dreamnet reef approve {clean(one['id'])}")
     if node["halted"]:
