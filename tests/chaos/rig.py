@@ -113,6 +113,11 @@ class Rig(Place):
         """Reap the roots that have ended."""
         self._roots[:] = [one for one in self._roots if one.poll() is None]
 
+    def wait(self) -> None:
+        """Wait for the end of every root."""
+        for root in self._roots:
+            root.wait(30)
+
     def newest_node(self) -> int | None:
         """Return the pid of the node that root has now, ready or just starting."""
         with contextlib.suppress(psutil.Error):
@@ -201,4 +206,4 @@ def rig(folder: Path, **more: Any) -> Iterator[Rig]:
         for process in made.processes():
             with contextlib.suppress(psutil.Error):
                 process.send_signal(signal.SIGKILL)
-        made.reap()
+        made.wait()
