@@ -63,10 +63,13 @@ def test_jumps_of_an_hour_forth_and_back(world: Rig, jumps: Path) -> None:
         jump_s = random.choice((-HOUR_S, 0, HOUR_S))
         jumps.write_text(f"{jump_s:+d}")
         time.sleep(1.1)  # until faketime looks at the file again
+        if number % 3 == 1:
+            faults.part("envoy")
         if number % 3 == 2:
             faults.node()  # the next one has to do with what the last one wrote, in its time
         began = time.monotonic()
         world.until(lambda told=told: len(world.all_dreams()) > told, LIMIT_S)
+        world.until(lambda: not any(one.live for one in world.all_dreams()), LIMIT_S)
         world.settle(LIMIT_S)
         print(f"chaos: clock {jump_s:+d} s, well after {time.monotonic() - began:.1f} s")  # noqa: T201
     dreams = world.all_dreams()

@@ -27,13 +27,12 @@ def test_a_killed_node_is_back_at_once_and_knows_why(stage: Stage) -> None:
     stage.up({})
     first = stage.nth(1)
     assert first["death"] is None
-    wall_s = time.time()
+    began_s = time.monotonic()
     os.kill(first["pid"], signal.SIGKILL)
     death = stage.nth(2)["death"]
     assert death["words"] == "killed by signal 9"
-    assert abs(death["wall_s"] - wall_s) < 5
-    assert death["monotonic_s"] <= time.monotonic()
-    assert time.time() - wall_s < 5
+    assert began_s <= death["monotonic_s"] <= time.monotonic()
+    assert time.monotonic() - began_s < 5
 
 
 def test_a_node_that_asks_is_started_again(stage: Stage) -> None:

@@ -34,7 +34,7 @@ from dreamnet.drivers.secrets.dotenv import DotenvSource
 from dreamnet.drivers.store.guarded import GuardedStore
 from dreamnet.drivers.store.sql import SqlStore
 from dreamnet.health import Health
-from dreamnet.kernel.clock import Clock, SystemClock
+from dreamnet.kernel.clock import Clock, SteadyClock
 from dreamnet.kernel.ids import fresh_random
 from dreamnet.kernel.metrics import Metrics
 from dreamnet.model.actions import Agent
@@ -69,6 +69,7 @@ class Node:
 
     settings: Settings
     data: DataDir
+    clock: SteadyClock
     store: GuardedStore
     bus: Bus
     platform: Platform
@@ -107,7 +108,7 @@ def node_store(settings: Settings, data: DataDir, clock: Clock, metrics: Metrics
 class Base:
     """What every part of a node stands on: clock, drivers, the shared picture, signs of life."""
 
-    clock: Clock
+    clock: SteadyClock
     store: GuardedStore
     bus: Bus
     platform: Platform
@@ -146,6 +147,7 @@ def assemble(settings: Settings, data: DataDir, restart_node: Callable[[], None]
     return Node(
         settings=settings,
         data=data,
+        clock=base.clock,
         store=base.store,
         bus=base.bus,
         platform=base.platform,
@@ -166,7 +168,7 @@ def is_watched(data_dir: Path) -> bool:
 
 
 def _base(settings: Settings, data: DataDir) -> Base:
-    clock, metrics = SystemClock(), Metrics()
+    clock, metrics = SteadyClock(), Metrics()
     world = World(clock)
     world.services.update(settings.services)
     world.outside.watch(settings.watches.values())

@@ -9,10 +9,11 @@ import json
 import os
 from collections.abc import Generator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from dreamnet.app.reserve import Reserve
+from dreamnet.kernel.clock import Clock
 from dreamnet.kernel.environ import variable
 from dreamnet.kernel.errors import UserError
 from dreamnet.kernel.files import write_whole
@@ -151,17 +152,19 @@ class DataDir:
         }
         write_whole(self.record, json.dumps(record), durable=True)
 
-    def previous_death(self, now: datetime) -> PartDied | None:
+    def previous_death(self, clock: Clock) -> PartDied | None:
         """Return how the last node died, None when it stopped on purpose or never was."""
         if not self.record.exists():
             return None
+        now = clock.now()
         with contextlib.suppress(ValueError, KeyError, TypeError):
             death = json.loads(variable("DREAMNET_NODE_DEATH"))
             if death["words"] == _AGAIN:
                 return None
-            at = datetime.fromtimestamp(float(death["wall_s"]), UTC)
-            back_ms = (now - at).total_seconds() * 1000
-            mended = f"root had started it again after {back_ms:.0f} ms"
+            # Not by root's wall clock, which may have been set since.
+            back_s = clock.monotonic() - float(death["monotonic_s"])
+            at = now - timedelta(seconds=back_s)
+            mended = f"root had started it again after {back_s * 1000:.0f} ms"
             return PartDied(
                 at=at, part="node", exit=Exit(at=at, reason=str(death["words"])), mended=mended
             )

@@ -46,7 +46,7 @@ log = logger("node")
 async def run(node: Node, stop: StopRequest, listener: socket.socket) -> Stop:
     """Run a node until it is told to stop; returns what it was told."""
     stop.listen()
-    died = node.data.previous_death(node.world.clock.now())
+    died = node.data.previous_death(node.clock)
     server = Server(make_app(node.handles), listener)
     async with Tasks("node") as tasks:
         tasks.loop("web", server.serve)

@@ -42,7 +42,16 @@ async def open_store(node: Node, stop: StopRequest, url: str) -> None:
 
 async def _open(node: Node) -> None:
     await node.store.open()
+    await _go_on(node)
     configured = {
         ServiceName(name): spec.replicas.min for name, spec in node.settings.services.items()
     }
     node.world.want(await node.store.tx(lambda tx: tx.services.adopt(configured)))
+
+
+async def _go_on(node: Node) -> None:
+    """Let time go on where the last node left it, should the wall clock have been set back."""
+    last = await node.store.read(lambda tx: tx.ledger.tail(1))
+    if last:
+        node.clock.not_before(last[-1].at)
+    node.world.started_at = node.clock.now()

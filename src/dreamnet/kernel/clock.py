@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
+
+SLOWED = 0.9
+"""How fast a steady clock goes while the wall clock is behind it."""
 
 
 class Clock(Protocol):
@@ -29,6 +33,39 @@ class SystemClock:
     def monotonic(self) -> float:
         """Return CLOCK_MONOTONIC in seconds."""
         return time.monotonic()
+
+
+class SteadyClock:
+    """Wall time that never goes back, for whoever decides and stores by it.
+
+    A wall clock that is set forward is followed at once. One that is set back is waited for: until
+    it has caught up this clock goes on a tenth slower, so that no pause and no lease lasts an hour
+    longer, and nothing that comes later looks as if it came before.
+    """
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self._lock = threading.Lock()
+        self._shown = self._clock.now()
+        self._shown_at_s = self._clock.monotonic()
+
+    def now(self) -> datetime:
+        """Return the time in UTC, never before what was returned or told before."""
+        with self._lock:
+            at_s = self._clock.monotonic()
+            elapsed = timedelta(seconds=at_s - self._shown_at_s)
+            self._shown = max(self._clock.now(), self._shown + elapsed * SLOWED)
+            self._shown_at_s = at_s
+            return self._shown
+
+    def monotonic(self) -> float:
+        """Return CLOCK_MONOTONIC in seconds."""
+        return self._clock.monotonic()
+
+    def not_before(self, at: datetime) -> None:
+        """Go on from `at` if that is later: what was stored last, perhaps before a jump back."""
+        with self._lock:
+            self._shown = max(self._shown, at)
 
 
 class ManualClock:

@@ -18,7 +18,6 @@ class End:
 
     status: int | None
     monotonic_s: float
-    wall_s: float
     hung: str = ""
 
     def words(self) -> str:

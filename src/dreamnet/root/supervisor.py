@@ -172,7 +172,7 @@ class Root:
         if self._was_up:
             environment[COMPLAINT_VARIABLE] = str(self._complaint.absolute())
         if end is not None:
-            death = {"wall_s": end.wall_s, "monotonic_s": end.monotonic_s, "words": end.words()}
+            death = {"monotonic_s": end.monotonic_s, "words": end.words()}
             environment["DREAMNET_NODE_DEATH"] = json.dumps(death)
         self._started_s = _clock.monotonic()
         self._child = subprocess.Popen(
@@ -193,7 +193,7 @@ class Root:
                 status = self._reap(pid)
                 if status is not None or (not is_ours and not runs(pid)):
                     self._pid = None
-                    return End(status, _clock.monotonic(), _clock.now().timestamp(), hung)
+                    return End(status, _clock.monotonic(), hung)
                 pulse.beat(_clock.monotonic())
                 if pulse.is_lost:
                     hung = self._kill(pid, hung)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -157,14 +158,14 @@ def test_a_restart_that_was_asked_for_is_no_death(
 ) -> None:
     data = DataDir(tmp_path)
     _died(data, monkeypatch, f"exit code {AGAIN_CODE}")
-    assert data.previous_death(datetime.now(UTC)) is None
+    assert data.previous_death(SystemClock()) is None
     _died(data, monkeypatch, "killed by signal 9")
-    assert data.previous_death(datetime.now(UTC)) is not None
+    assert data.previous_death(SystemClock()) is not None
 
 
 def _died(data: DataDir, monkeypatch: pytest.MonkeyPatch, words: str) -> None:
     data.record.write_text("{}")
-    death = {"wall_s": datetime.now(UTC).timestamp(), "monotonic_s": 0.0, "words": words}
+    death = {"monotonic_s": time.monotonic(), "words": words}
     monkeypatch.setenv("DREAMNET_NODE_DEATH", json.dumps(death))
 
 
