@@ -61,7 +61,7 @@ pytest: setup ## the tests, with coverage by branch: make pytest ARGS="-k reef"
 domain: setup ## the domain is covered whole, by branch (uses the last `make pytest`)
 	$(RUN)/coverage report --include='src/dreamnet/domain/*' --fail-under=100 --show-missing
 
-chaos: setup ## long: kill -9 again and again: DREAMNET_CHAOS_SEED=1 DREAMNET_CHAOS_ROUNDS=200 make chaos
+chaos: setup ## long: kill everything again and again: DREAMNET_CHAOS_SEED=1 DREAMNET_CHAOS_ROUNDS=200 make chaos
 	$(RUN)/python -m pytest -m "slow or not slow" --timeout=3600 -rP tests/chaos tests/journeys $(ARGS)
 
 deep: setup ## longest: every test with thousands of examples of each property

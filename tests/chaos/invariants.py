@@ -100,6 +100,8 @@ def tell(rig: Rig, faults: Faults, dreams: list[Dream]) -> None:
     kinds = Counter(one.symptom for one in dreams)
     lost = len(rig.load.lost())
     more = len(started(rig)) - REPLICAS - len(faults.to_instances)
+    for one in rig.load.lost()[:3]:
+        print(f"chaos: lost: {one}")  # noqa: T201 - the evidence
     print(  # noqa: T201 - the evidence
         f"chaos: {dict(faults.counts)}; dreams {dict(kinds)}; starts without a kill: {more}; "
         f"requests {len(rig.load.answers)}, lost {lost}; ledger whole"

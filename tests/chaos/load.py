@@ -14,11 +14,12 @@ PATIENCE_S = 60.0
 
 @dataclass(frozen=True)
 class Answer:
-    """One request: when it was sent (CLOCK_MONOTONIC), how it ended (0: not), how long it took."""
+    """One request: when it was sent (CLOCK_MONOTONIC), how long it took, how it ended (0: not)."""
 
     sent_s: float
-    status: int
     took_s: float
+    status: int
+    words: str
 
 
 class Load:
@@ -50,17 +51,17 @@ class Load:
     def _ask_for_ever(self) -> None:
         while not self._over.wait(PAUSE_S):
             sent_s = time.monotonic()
-            status = self._ask()
-            self.answers.append(Answer(sent_s, status, time.monotonic() - sent_s))
+            status, words = self._ask()
+            self.answers.append(Answer(sent_s, time.monotonic() - sent_s, status, words))
 
-    def _ask(self) -> int:
+    def _ask(self) -> tuple[int, str]:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE_S)
         try:
             connection.request("GET", "/", headers={"Host": self._host})
             answer = connection.getresponse()
-            answer.read()
-        except (OSError, http.client.HTTPException):
-            return 0
+            words = answer.read(500).decode(errors="replace")
+        except (OSError, http.client.HTTPException) as error:
+            return 0, repr(error)
         finally:
             connection.close()
-        return answer.status
+        return answer.status, words

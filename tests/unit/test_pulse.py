@@ -23,16 +23,18 @@ class Rig:
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.listener.settimeout(5)
         self.now = 100.0
-        self.pulse = Pulse(self.record, os.getpid(), self.now)
+        self.waited = 0.0
+        self.pulse = Pulse(self.record, os.getpid(), self.now, lambda _: self.waited)
 
     def name(self, url: str | None = None, pid: int | None = None) -> None:
         host, port = self.listener.getsockname()
         record = {"pid": os.getpid() if pid is None else pid, "url": url or f"http://{host}:{port}"}
         self.record.write_text(json.dumps(record))
 
-    def beats(self, number: int, *, late_s: float = 0.0) -> None:
+    def beats(self, number: int, *, late_s: float = 0.0, waited_s: float = 0.0) -> None:
         for _ in range(number):
             self.now += BEAT_S + late_s
+            self.waited += waited_s
             self.pulse.beat(self.now)
 
     def answer(self, what: bytes = ANSWER) -> bytes:
@@ -98,6 +100,16 @@ def test_beats_that_come_late_blame_nobody(rig: Rig) -> None:
     rig.name()
     rig.beats(10 * MISSES, late_s=BEAT_S + 0.1)
     assert not rig.pulse.is_lost
+
+
+def test_a_starved_node_is_given_four_times_as_long(rig: Rig) -> None:
+    """On an overloaded machine it waits for a processor; a restart would make that worse."""
+    rig.name()
+    rig.beats(4 * MISSES, waited_s=BEAT_S * 0.9)
+    assert not rig.pulse.is_lost
+    rig.beats(1, waited_s=BEAT_S * 0.9)
+    assert rig.pulse.is_lost
+    assert rig.pulse.silence == f"did not answer for {4 * MISSES * BEAT_S:.0f} s"
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", "{}", '{"pid": 1, "url": "http://127.0.0.1:1"}'])

@@ -114,6 +114,7 @@ class Base:
     platform: Platform
     gateway: Gateway
     world: World
+    watched: Callable[[], bool]
     metrics: Metrics
     ticks: Ticks
 
@@ -124,8 +125,7 @@ def assemble(settings: Settings, data: DataDir, restart_node: Callable[[], None]
     relaybot = RelayBot(base.store, base.clock, data.owner(), _beats(base, settings))
     desk = _desk(base, settings, data, relaybot)
     keepers = _keepers(base, settings, desk, relaybot)
-    watched, trouble = partial(is_watched, data.path), base.store.trouble
-    health = node_health(base.store, base.world, data.path, watched, trouble)
+    health = node_health(base.store, base.world, data.path, base.watched, base.store.trouble)
     telemetry = Telemetry(base.gateway, base.bus.publish, base.clock)
     handles = Handles(
         settings=settings,
@@ -141,8 +141,8 @@ def assemble(settings: Settings, data: DataDir, restart_node: Callable[[], None]
         version=__version__,
         restart_node=restart_node,
         sample=lambda: telemetry.latest,
-        watched=watched,
-        store_trouble=trouble,
+        watched=base.watched,
+        store_trouble=base.store.trouble,
     )
     return Node(
         settings=settings,
@@ -180,6 +180,7 @@ def _base(settings: Settings, data: DataDir) -> Base:
         platform=ProcessPlatform(data.instances, clock),
         gateway=EnvoyGateway(data.gateway, listen, clock, hold=hold),
         world=world,
+        watched=partial(is_watched, data.path),
         metrics=metrics,
         ticks=Ticks(clock),
     )

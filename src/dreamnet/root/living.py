@@ -21,6 +21,14 @@ def is_stopped(pid: int) -> bool:
     return _stat(pid)[:1] == ["T"]
 
 
+def waited_s(pid: int) -> float:
+    """Return how long a process's main thread has waited for a processor; 0 where unknown."""
+    try:
+        return int((_PROC / str(pid) / "schedstat").read_text().split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0
+
+
 def _stat(pid: int) -> list[str]:
     """Return the fields of `/proc/PID/stat` from the state on; empty when there are none."""
     try:

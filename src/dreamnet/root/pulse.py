@@ -5,13 +5,17 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from dreamnet.root.living import is_stopped, recorded_url
+from dreamnet.root.living import is_stopped, recorded_url, waited_s
 
 BEAT_S = 2.0
 MISSES = 5  # so many beats in a row without any answer: about ten seconds
+# A node that waited for a processor most of a beat is starved, which a restart would make worse:
+# such a beat counts this much. It does count, for a busy loop on a busy machine is a hang too.
+STARVED = 0.25
 _CONNECT_LIMIT_S = 0.2
 _DEFAULT_PORT = 80
 
@@ -24,13 +28,18 @@ class Pulse:
     record yet is starting (or has ended on purpose): it misses a beat only while it is stopped.
     """
 
-    def __init__(self, record: Path, pid: int, now_s: float) -> None:
+    def __init__(
+        self, record: Path, pid: int, now_s: float, waited: Callable[[int], float] = waited_s
+    ) -> None:
         self._record = record
         self._pid = pid
+        self._waited = waited
+        self._waited_s = waited(pid)
         self._due_s = now_s + BEAT_S
         self._asked: list[socket.socket] = []
         self._owes = False  # something was asked that is not answered
-        self._misses = 0
+        self._misses = 0.0
+        self._silent = 0
 
     @property
     def due_s(self) -> float:
@@ -47,6 +56,11 @@ class Pulse:
         """Return whether the node hangs."""
         return self._misses >= MISSES
 
+    @property
+    def silence(self) -> str:
+        """Return in words for how long the node has not answered."""
+        return f"did not answer for {self._silent * BEAT_S:.0f} s"
+
     def beat(self, now_s: float) -> None:
         """Hear the answers that came; at the beat count a miss, or ask again."""
         self._listen()
@@ -54,9 +68,18 @@ class Pulse:
             return
         came_late = now_s - self._due_s > BEAT_S  # root itself was held up: nothing is proven
         self._due_s = now_s + BEAT_S
+        weight = self._weight()
         if self._owes and not came_late:
-            self._misses += 1
+            self._silent += 1
+            self._misses += weight
         self._ask()
+
+    def _weight(self) -> float:
+        before, self._waited_s = self._waited_s, self._waited(self._pid)
+        return STARVED if self._waited_s - before > BEAT_S / 2 else 1.0
+
+    def _felt(self) -> None:
+        self._misses, self._silent = 0.0, 0
 
     def close(self) -> None:
         """Ask no more."""
@@ -68,7 +91,8 @@ class Pulse:
             return
         for one in select.select(self._asked, [], [], 0)[0]:
             if _has_answered(one):
-                self._misses, self._owes = 0, False
+                self._owes = False
+                self._felt()
                 self.close()
                 return
             self._asked.remove(one)
@@ -79,7 +103,8 @@ class Pulse:
         if not url:
             self.close()
             self._owes = is_stopped(self._pid)
-            self._misses = self._misses if self._owes else 0
+            if not self._owes:
+                self._felt()
             return
         self._owes = True
         with contextlib.suppress(OSError, ValueError):

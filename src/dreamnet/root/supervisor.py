@@ -18,7 +18,7 @@ from dreamnet.root.children import become_subreaper, death_of, reaped
 from dreamnet.root.end import AGAIN_CODE, BUSY_CODE, WRONG_CONFIG_CODE, End
 from dreamnet.root.living import catches, living_node, recorded_url, runs
 from dreamnet.root.lock import held
-from dreamnet.root.pulse import BEAT_S, MISSES, Pulse
+from dreamnet.root.pulse import Pulse
 
 COMPLAINT_VARIABLE = "DREAMNET_NODE_COMPLAINT"  # the file that holds what the node complained of
 
@@ -30,7 +30,6 @@ DEAF_LIMIT_S = 20.0  # how long a starting node may take until it listens to sig
 
 _POLL_S = 0.05
 _IDLE_S = 5.0
-_HUNG = f"did not answer for {MISSES * BEAT_S:.0f} s"
 _clock = SystemClock()
 
 
@@ -195,20 +194,18 @@ class Root:
                     self._pid = None
                     return End(status, _clock.monotonic(), hung)
                 pulse.beat(_clock.monotonic())
-                if pulse.is_lost:
-                    hung = self._kill(pid, hung)
+                if pulse.is_lost and not hung:
+                    hung = pulse.silence
+                    self._kill(pid, hung)
                 told = self._pass_on(pid)
                 watched = (is_ours or death is not None) and not hung
                 limit_s = _IDLE_S if told and watched else _POLL_S
                 self._sleep(min(limit_s, pulse.due_s - _clock.monotonic()), death, pulse)
 
-    def _kill(self, pid: int, hung: str) -> str:
-        """Kill a node that hangs and say so, once."""
-        if not hung:
-            _say(f"node {_HUNG}; killing it")
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        return _HUNG
+    def _kill(self, pid: int, hung: str) -> None:
+        _say(f"node {hung}; killing it")
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
     def _reap(self, pid: int | None) -> int | None:
         """Reap every ended child; the exit status of `pid` when it is among them."""

@@ -12,6 +12,8 @@ from dreamnet.model.facts import Fact, PartDied, PartHung
 ASK_EVERY_S = 1.0
 # In a row; each may take 2 s, so that a gateway that is only busy is not taken for one that hangs.
 MISSES = 3
+# A question that took longer than its limit was kept waiting by our own loop: it proves nothing.
+STALLED_S = 3.0
 
 
 async def watch_parts(gateway: Gateway, publish: Callable[[Fact], None], clock: Clock) -> None:
@@ -40,9 +42,11 @@ class PartPulse:
 
     async def beat(self) -> None:
         """Ask once; each miss after too many tells of the hang again, should the first be lost."""
-        at = self._clock.now()
+        at, began_s = self._clock.now(), self._clock.monotonic()
         if not self._gateway.runs(self._part) or await self._gateway.answers(self._part):
             self._misses = 0
+            return
+        if self._clock.monotonic() - began_s > STALLED_S:
             return
         self._misses += 1
         if self._misses >= MISSES and self._gateway.runs(self._part):

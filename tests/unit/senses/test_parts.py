@@ -12,7 +12,7 @@ from dreamnet.domain.dreams.diagnosis import SymptomKind, diagnose
 from dreamnet.kernel.clock import ManualClock
 from dreamnet.model.facts import Fact, PartAnswered, PartDied, PartHung
 from dreamnet.model.instances import Exit
-from dreamnet.senses.parts import MISSES, PartPulse
+from dreamnet.senses.parts import MISSES, STALLED_S, PartPulse
 from dreamnet.testing.gateway import FakeGateway
 
 SECOND = timedelta(seconds=1)
@@ -53,6 +53,18 @@ async def test_an_answer_starts_the_count_again(rig: Rig) -> None:
     await rig.beats(1)
     rig.gateway.hang("gateway")
     await rig.beats(MISSES - 1)
+    assert rig.facts == []
+
+
+async def test_a_node_that_was_stalled_itself_blames_nobody(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def late(_: str) -> bool:
+        rig.clock.advance((STALLED_S + 1) * SECOND)
+        return False
+
+    monkeypatch.setattr(rig.gateway, "answers", late)
+    await rig.beats(10)
     assert rig.facts == []
 
 
