@@ -45,6 +45,7 @@ route = "{host}"
 health = {{ live = "/live", ready = "/ready", interval = "250ms", timeout = "1s" }}
 replicas = {replicas}
 grace = "2s"
+logs = {{ max_bytes = 1000000, keep = 3 }}
 env = {{ set = {{ STARTS = "{folder}/starts", PLACE = "{folder}", LINES_PER_S = "{lines}" }} }}
 """
 
