@@ -29,6 +29,7 @@ from store_chaos import (
     Asker,
     Place,
     check_everything,
+    healed,
     kill_one,
     patient,
     place,
@@ -194,6 +195,7 @@ def test_failover_by_a_changed_address_while_the_old_database_is_dead(
 def test_a_node_starts_waits_and_stops_while_its_database_is_away(tmp_path: Path) -> None:
     with database() as own, place(tmp_path, store=own.url()) as here:
         here.up()
+        here.until(lambda: healed(here))
         pids = here.pids()
         own.end(signal.SIGKILL)
         os.kill(node := here.node_pid(), signal.SIGKILL)
