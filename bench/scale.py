@@ -32,11 +32,14 @@ CALM_S = 5.0
 LAG, LATE = "dreamnet_loop_lag_seconds", "dreamnet_probe_late_seconds"
 USE_UNITS = {"CPU": "% of a core", "RSS": "MB", "PSS": "MB"}
 LATE_UNITS = dict.fromkeys(("p50", "p99", "greatest"), "ms at most")
+IDLE_LIMITS = {"CPU": 5.0, "RSS": 150.0}
+LOST, ENDED = "requests lost meanwhile", "instances that did not live on"
 Rows = list[Row]
 
 
 def main(words: list[str] | None = None) -> int:
-    """Measure and write; 1 when the idle node is over its limits or a request was lost."""
+    """Measure and write; 1 when the idle node is over its limits, or a request or an
+    instance was lost."""
     parser = argparse.ArgumentParser(prog="python -m bench.scale", description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0, help="how long to watch a calm node")
     parser.add_argument("--many", type=int, default=MANY, help="instances of the large crowd")
@@ -60,7 +63,22 @@ def main(words: list[str] | None = None) -> int:
         command="make bench ARGS='--only scale'",
     )
     print(f"raw values: {report.write(chosen.out)}")
-    return 0
+    missed = complaints(idle, many)
+    print("\n".join(missed), file=sys.stderr)
+    return 1 if missed else 0
+
+
+def complaints(idle: Rows, many: Rows) -> list[str]:
+    """Return what is not as it must be: the idle node's use, requests and instances lost."""
+    node = next(row for row in idle if row["process"] == "node")
+    seen = {str(row["measure"]): row["seen"] for row in many}
+    over = {f"the idle node: {name}": (node[name], most) for name, most in IDLE_LIMITS.items()}
+    none = {name: (seen[name], 0.0) for name in (LOST, ENDED)}
+    return [
+        f"{name}: {value:.3g}, at most {most:g}"
+        for name, (value, most) in (over | none).items()
+        if not isinstance(value, float | int) or value > most
+    ]
 
 
 def _idle(seconds: float, lateness: Rows) -> Rows:
@@ -155,9 +173,9 @@ async def _adopt(crowd: Crowd, note: Callable[[str, float], None]) -> None:
         note("CPU of the new node until then, s", crowd.uses()["node"].cpu_s)
         result = await load.stop()
     note("requests sent meanwhile", result.count)
-    note("requests lost meanwhile", result.failed)
+    note(LOST, result.failed)
     pids_after = {one["id"]: one["pid"] for one in crowd.instances()}
-    note("instances that did not live on", len(set(pids_before.items()) - set(pids_after.items())))
+    note(ENDED, len(set(pids_before.items()) - set(pids_after.items())))
 
 
 def _probing(lateness: Rows) -> Rows:

@@ -10,6 +10,7 @@ import psutil
 import pytest
 from probing import Story, first_answer, on_uvloop, probe, probing, target, until
 
+from dreamnet.kernel.filelimit import FILE_LIMIT_VARIABLE
 from dreamnet.model.facts import Probed
 
 
@@ -157,3 +158,11 @@ async def test_a_secret_on_the_command_line_is_not_shown(tmp_path: Path) -> None
 )
 def test_the_same_holds_on_uvloop(story: Story, tmp_path: Path) -> None:
     on_uvloop(story(tmp_path))
+
+
+async def test_command_gets_the_file_limit_that_dreamnet_was_started_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(FILE_LIMIT_VARIABLE, "256")
+    fact = await ran("sh -c 'sleep 0.2; ulimit -S -n; exit 3'", tmp_path)
+    assert fact.output == "exit code 3: 256"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 from collections.abc import Iterator
@@ -52,6 +53,25 @@ def test_from_up_to_down_nothing_else_is_needed(here: Place) -> None:
     assert here.dreamnet("down").returncode == 0
     here.until(lambda: not here.processes(), limit=15)
     assert here.get() == 0
+
+
+def test_dreamnet_takes_all_file_handles_and_leaves_services_theirs(here: Place) -> None:
+    before, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1000, hard))
+    try:
+        here.up()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (before, hard))
+    service, node = here.pids()["shop/1"], psutil.Process(here.node_pid())
+    [envoy] = [one for one in here.processes() if one.name().startswith("envoy")]
+    assert file_limit(service) == 1000
+    assert file_limit(node.pid) == file_limit(envoy.pid) == min(hard, 1_048_576)
+
+
+def file_limit(pid: int) -> int:
+    """Return the soft limit of a process."""
+    limits = Path(f"/proc/{pid}/limits").read_text()
+    return next(int(line.split()[3]) for line in limits.splitlines() if "open files" in line)
 
 
 def test_the_death_of_the_node_is_no_matter_for_users(here: Place) -> None:

@@ -10,9 +10,10 @@ from pydantic import ValidationError
 
 from dreamnet.agents.desk import Desk
 from dreamnet.agents.hindsight import look_back
-from dreamnet.agents.views import view_of, views_of
+from dreamnet.agents.look import Look, look_at
+from dreamnet.agents.views import view_of
 from dreamnet.agents.world import PARTS, World
-from dreamnet.domain.dreams.diagnosis import Remedy, Symptom, diagnose, fingerprint
+from dreamnet.domain.dreams.diagnosis import Remedy, Symptom, fingerprint
 from dreamnet.domain.dreams.dream import (
     ActionEnd,
     Dream,
@@ -25,6 +26,7 @@ from dreamnet.domain.dreams.dream import (
     step,
     suggested,
 )
+from dreamnet.domain.dreams.storm import held
 from dreamnet.domain.dreams.view import View
 from dreamnet.drivers.store.base import Store, Tx
 from dreamnet.kernel.clock import Clock
@@ -81,11 +83,10 @@ class DreamKeeper:
     async def tick(self) -> None:
         """Open what is new, advance what is live, and note what is backing off."""
         now = self._clock.now()
-        views = views_of(self._world, now)
-        symptoms = {target: diagnose(view, now) for target, view in views.items()}
+        look = look_at(self._world, now)
         live = await self._store.read(lambda tx: tx.cases.live(CaseKind.DREAM))
-        if live or any(symptoms.values()):
-            cases = await self._store.tx(lambda tx: self._advance_all(tx, views, symptoms, now))
+        if live or any(look.symptoms.values()):
+            cases = await self._store.tx(lambda tx: self._advance_all(tx, look))
             await self._after(cases, now)
         else:
             self._world.mark_backing_off(frozenset())
@@ -107,20 +108,16 @@ class DreamKeeper:
         await self.wake.wait(ATTENTIVE_S)
         self.wake.ring()
 
-    def _advance_all(
-        self,
-        tx: Tx,
-        views: dict[str, View],
-        symptoms: dict[str, Symptom | None],
-        now: datetime,
-    ) -> list[Case]:
+    def _advance_all(self, tx: Tx, look: Look) -> list[Case]:
         cases = tx.cases.live(CaseKind.DREAM)
         dreaming = {case.target for case in cases}
-        for target, symptom in symptoms.items():
+        for target, symptom in look.symptoms.items():
             if symptom is not None and target not in dreaming:
-                opened = self._open(tx, views[target], symptom, now)
+                opened = self._open(tx, look.views[target], symptom, look.now)
                 cases = [*cases, opened] if opened is not None else cases
-        return [self._advance(tx, case, views, now) for case in cases if self._is_readable(case)]
+        readable = [case for case in cases if self._is_readable(case)]
+        look.dreams.update({case.id: dream_of(case) for case in readable})
+        return [self._advance(tx, case, look) for case in readable]
 
     def _is_readable(self, case: Case) -> bool:
         """What another version or a bad hand wrote is parked and said, never guessed."""
@@ -157,19 +154,23 @@ class DreamKeeper:
             self._tell(tx, opened, dream)
         return opened
 
-    def _advance(self, tx: Tx, case: Case, views: dict[str, View], now: datetime) -> Case:
-        view = views.get(case.target) or view_of(self._world, case.target, now)
-        before = dream = dream_of(case)
+    def _advance(self, tx: Tx, case: Case, look: Look) -> Case:
+        now = look.now
+        view = look.views.get(case.target) or view_of(self._world, case.target, now)
+        before = dream = look.dreams[case.id]
         for _ in range(MOST_STEPS):
             stepped = step(dream, self._seen(tx, dream, view), self._policy, now)
             following = stepped.dream
-            if stepped.remedy is not None:
+            if stepped.remedy is not None and look.holds(dream):
+                following = held(dream, now)
+            elif stepped.remedy is not None:
                 following = self._ask(tx, case, following, stepped.remedy, now)
             if following == dream:
                 break
             dream = following
             if dream.phase in (Phase.ACTING, Phase.RESOLVED):
                 break
+        look.dreams[case.id] = dream
         return case if dream == before else self._save(tx, case, dream, before, now)
 
     def _save(self, tx: Tx, case: Case, dream: Dream, before: Dream, now: datetime) -> Case:

@@ -147,15 +147,21 @@ def _slot(world: World, spec: ServiceSpec, slot: Slot, around: tuple[datetime, P
         ready=_CONDITIONS[newest.ready.verdict],
         since=newest.ready.since,
         output=failing.last_output,
+        silent=failing.silent,
         good_in_row=min(newest.live.streak.goods, newest.ready.streak.goods),
         ever_ready=newest.ready.ever_well,
-        starting=not newest.ready.ever_well and age < spec.health.start_period,
+        starting=_is_starting(newest.ready, age, spec),
         requests=newest.answered.requests if newest.answered else 0,
         errors=newest.answered.errors if newest.answered else 0,
         erring=is_erring(newest.answered),
         peers=_others(all_, _tally(there)),
         noticed=_noticed(newest),
     )
+
+
+def _is_starting(ready: Vitals, age: timedelta, spec: ServiceSpec) -> bool:
+    """An instance of which we only heard nothing for we were late ourselves gets some more time."""
+    return not ready.ever_well and (age < spec.health.start_period or ready.undecided)
 
 
 def _noticed(seen: InstanceSeen) -> datetime | None:

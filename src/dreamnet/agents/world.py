@@ -9,7 +9,7 @@ from datetime import datetime
 
 from dreamnet.agents.outside import Outside
 from dreamnet.domain.dreams.view import Trouble, TroubleKind
-from dreamnet.domain.vitals import Verdict, Vitals
+from dreamnet.domain.vitals import Verdict, Vitals, weigh
 from dreamnet.domain.vitals import step as step_vitals
 from dreamnet.kernel.clock import Clock
 from dreamnet.kernel.tasks import Wake
@@ -286,7 +286,8 @@ class World:
             return False
         live = fact.aspect is Aspect.LIVE
         before = seen.live if live else seen.ready
-        after = step_vitals(before, fact, spec.health.live if live else spec.health.ready)
+        probe = spec.health.live if live else spec.health.ready
+        after = step_vitals(before, fact, probe, weigh(fact, probe.timeout))
         if live:
             seen.live = after
         else:

@@ -29,6 +29,8 @@ class Probed(Record):
     """One answer to one probe; `output` is at most 300 characters, without secrets.
 
     `late_ms` is how much later than planned it was asked: our own lateness, not the service's.
+    `timed_out` when nothing came within the limit; `overrun_ms` is how long after the limit we took
+    note of that, which is our own lateness too.
     """
 
     kind: Literal["probed"] = "probed"
@@ -41,6 +43,8 @@ class Probed(Record):
     output: str = ""
     took_ms: float = 0.0
     late_ms: float = 0.0
+    timed_out: bool = False
+    overrun_ms: float = 0.0
 
 
 class Answered(Record):

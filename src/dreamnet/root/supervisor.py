@@ -14,6 +14,7 @@ from types import FrameType
 
 from dreamnet.kernel.clock import SystemClock
 from dreamnet.kernel.environ import own_environment
+from dreamnet.kernel.filelimit import FILE_LIMIT_VARIABLE, raise_file_limit
 from dreamnet.root.children import become_subreaper, death_of, reaped
 from dreamnet.root.end import AGAIN_CODE, BUSY_CODE, WRONG_CONFIG_CODE, End
 from dreamnet.root.living import catches, living_node, recorded_url, runs
@@ -53,6 +54,7 @@ class Root:
         self._was_up = False
         self._complaint = data_dir / "complaint"
         self._told: str | None = None  # the complaint of which we have said that we wait
+        self._file_limit = 0  # the soft limit we were started with, for those who are not ours
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self._wake_write, False)
@@ -67,6 +69,7 @@ class Root:
         self._listen()  # before the lock says who we are: whoever reads that may send a signal
         with held(self._data_dir):
             become_subreaper()
+            self._file_limit = raise_file_limit()
             return self._watch_for_ever()
 
     # -- signals
@@ -168,6 +171,7 @@ class Root:
     def _start(self, end: End | None) -> int:
         environment = dict(own_environment())
         environment.pop("DREAMNET_NODE_DEATH", None)
+        environment[FILE_LIMIT_VARIABLE] = str(self._file_limit)
         if self._was_up:
             environment[COMPLAINT_VARIABLE] = str(self._complaint.absolute())
         if end is not None:

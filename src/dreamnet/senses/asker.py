@@ -19,6 +19,7 @@ class Answer:
     good: bool
     output: str
     quote: Quote = _NOTHING_SAID
+    timed_out: bool = False
 
 
 class Asker(Protocol):

@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import BinaryIO, cast
 
 from dreamnet.kernel.deaths import watch_exit
+from dreamnet.kernel.filelimit import give_back_file_limit
 from dreamnet.kernel.processes import Identity
 from dreamnet.model.services import Probe
 from dreamnet.senses.asker import Answer
@@ -45,6 +46,7 @@ class _Run:
             env=environment,
             start_new_session=True,
         )
+        give_back_file_limit(self._process.pid)
         self.tail = bytearray()
         self.cut = False
         self.exited = asyncio.Event()

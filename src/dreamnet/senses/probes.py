@@ -24,9 +24,6 @@ from dreamnet.senses.target import Question, Target, questions
 
 _COMMANDS_AT_ONCE = 8
 _ROOM_S = 0.002  # share of the loop that one hurried question may take: gaps grow with their number
-_OWN_LATENESS_S = 0.2
-_TELL_STALLS_EVERY_S = 1.0
-_TRIES = 3  # a limit that passed while this very process was stalled says nothing about others
 
 log = logger("probes")
 
@@ -57,6 +54,7 @@ class _Heard:
     asked_at: float
     took_s: float
     late_s: float
+    overrun_s: float
 
 
 class Prober:
@@ -76,7 +74,6 @@ class Prober:
         self._hurried: set[_Watch] = set()
         self._askers: dict[ProbeKind, Asker] = {}
         self._command_places = asyncio.Semaphore(_COMMANDS_AT_ONCE)
-        self._stall_told = float("-inf")
         self._closed = False
 
     def follow(self, wanted: Mapping[InstanceId, Target]) -> None:
@@ -142,42 +139,32 @@ class Prober:
         schedule = watch.schedule
         while True:
             await watch.wake.wait(max(0.0, schedule.planned - self._clock.monotonic()))
-            heard = await self._ask_fairly(watch)
+            heard = await self._ask(watch)
             if watch.ended:
                 continue  # forgotten meanwhile: the cancellation is on its way
             self._plan(watch, heard)
             self._tell(watch, heard)
 
-    async def _ask_fairly(self, watch: _Watch) -> _Heard:
-        limit_s = _limit_s(watch)
-        heard = await self._ask(watch, limit_s)
-        for _ in range(_TRIES - 1):
-            if heard.answer.good or heard.took_s <= limit_s + _OWN_LATENESS_S:
-                break
-            self._note_stall(heard.took_s - limit_s)
-            heard = await self._ask(watch, limit_s)
-        return heard
+    async def _ask(self, watch: _Watch) -> _Heard:
+        """Ask once; a time-out is told with how late we were ourselves, never asked again here.
 
-    def _note_stall(self, late_s: float) -> None:
-        """Say it once a second: a stall meets every probe that is under way."""
-        if self._clock.monotonic() >= self._stall_told + _TELL_STALLS_EVERY_S:
-            self._stall_told = self._clock.monotonic()
-            log.warning("own event loop stalled, asking again", late_s=late_s)
-
-    async def _ask(self, watch: _Watch, limit_s: float) -> _Heard:
-        kind = watch.question.probe.kind
+        Asking again at once would load a machine that is too busy already.
+        """
+        kind, limit_s = watch.question.probe.kind, _limit_s(watch)
         async with self._place(kind):
             asked_at = self._clock.monotonic()
             try:
                 async with asyncio.timeout(limit_s):
                     answer = await self._asker(kind).ask(watch.target, watch.question.probe)
             except TimeoutError:
-                answer = Answer(good=False, output=f"no answer within {limit_s * 1000:.0f} ms")
+                words = f"no answer within {limit_s * 1000:.0f} ms"
+                answer = Answer(good=False, output=words, timed_out=True)
             except Exception as error:
                 log.exception("probe failed", instance=watch.target.instance.id, probe=kind)
                 answer = Answer(good=False, output=f"the probe failed: {type(error).__name__}")
             took_s = self._clock.monotonic() - asked_at
-            return _Heard(answer, asked_at, took_s, max(0.0, asked_at - watch.schedule.planned))
+            late_s = max(0.0, asked_at - watch.schedule.planned)
+            return _Heard(answer, asked_at, took_s, late_s, max(0.0, took_s - limit_s))
 
     def _place(self, kind: ProbeKind) -> AbstractAsyncContextManager[None]:
         return self._command_places if kind is ProbeKind.COMMAND else nullcontext()
@@ -202,8 +189,7 @@ class Prober:
 
     def _tell(self, watch: _Watch, heard: _Heard) -> None:
         instance, output = watch.target.instance, _output(watch.target, heard.answer)
-        now, took_ms = self._clock.now(), round(heard.took_s * 1000, 3)
-        late_ms = round(heard.late_s * 1000, 3)
+        now, answer = self._clock.now(), heard.answer
         for aspect in watch.question.aspects:
             self._publish(
                 Probed(
@@ -212,16 +198,22 @@ class Prober:
                     slot=instance.slot,
                     instance=instance.id,
                     aspect=aspect,
-                    good=heard.answer.good,
+                    good=answer.good,
                     output=output,
-                    took_ms=took_ms,
-                    late_ms=late_ms,
+                    took_ms=_ms(heard.took_s),
+                    late_ms=_ms(heard.late_s),
+                    timed_out=answer.timed_out,
+                    overrun_ms=_ms(heard.overrun_s) if answer.timed_out else 0.0,
                 )
             )
 
 
 def _limit_s(watch: _Watch) -> float:
     return max(SHORTEST_S, watch.question.probe.timeout.total_seconds())
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 3)
 
 
 def _output(target: Target, answer: Answer) -> str:

@@ -7,7 +7,15 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamnet.domain.vitals import REMEMBERED, Verdict, Vitals, step
+from dreamnet.domain.vitals import (
+    MOST_EXCUSED,
+    REMEMBERED,
+    Evidence,
+    Verdict,
+    Vitals,
+    step,
+    weigh,
+)
 from dreamnet.model.facts import Probed
 from dreamnet.model.instances import InstanceId
 from dreamnet.model.services import Aspect, Probe, ServiceName, Slot
@@ -31,11 +39,14 @@ def probed(second: float, *, good: bool, output: str = "") -> Probed:
     )
 
 
+EVIDENCE = {"+": Evidence.SAID, "-": Evidence.SAID, "s": Evidence.SILENCE, "?": Evidence.NOTHING}
+
+
 def told(answers: str, probe: Probe) -> Vitals:
-    """Feed one answer a second: `+` is good, `-` is bad."""
+    """Feed one answer a second: `+` is good, `-` bad, `s` none in time, `?` none, and we late."""
     vitals = Vitals()
     for second, answer in enumerate(answers):
-        vitals = step(vitals, probed(second, good=answer == "+"), probe)
+        vitals = step(vitals, probed(second, good=answer == "+"), probe, EVIDENCE[answer])
     return vitals
 
 
@@ -132,3 +143,68 @@ def test_only_the_news_counts_in_whatever_order_facts_arrive(
         if second > newest:
             newest, news = second, step(news, fact, THREE_AND_TWO)
     assert vitals == news
+
+
+LIMIT = timedelta(milliseconds=500)
+
+
+def timed_out(*, late_ms: float = 0.0, overrun_ms: float = 0.0) -> Probed:
+    late = {"timed_out": True, "late_ms": late_ms, "overrun_ms": overrun_ms}
+    return probed(0, good=False).model_copy(update=late)
+
+
+def test_only_a_time_out_can_prove_nothing_and_only_while_we_were_late() -> None:
+    refused = probed(0, good=False).model_copy(update={"late_ms": 10_000.0})
+    assert weigh(refused, LIMIT) is Evidence.SAID
+    assert weigh(timed_out(), LIMIT) is Evidence.SILENCE
+    assert weigh(timed_out(late_ms=50, overrun_ms=49), LIMIT) is Evidence.SILENCE
+    assert weigh(timed_out(late_ms=50, overrun_ms=50), LIMIT) is Evidence.NOTHING
+
+
+def test_silence_counts_like_a_bad_answer_and_is_told_apart() -> None:
+    assert (told("++ss-", THREE_AND_TWO).verdict, told("++ss-", THREE_AND_TWO).silent) == (
+        Verdict.FAILING,
+        False,
+    )
+    assert told("++-ss", THREE_AND_TWO).silent
+    assert not told("++sss+", THREE_AND_TWO).silent
+
+
+def test_what_proves_nothing_is_passed_over_a_few_times() -> None:
+    assert told("++??", THREE_AND_TWO).undecided
+    assert not told("++??+", THREE_AND_TWO).undecided
+    assert not told("++" + "?" * MOST_EXCUSED, THREE_AND_TWO).undecided
+
+
+MIXED = st.text(alphabet="+-s?", max_size=60)
+THRESHOLDS = st.builds(Probe, failures=st.integers(1, 5), successes=st.integers(1, 5))
+
+
+def without_excused(answers: str) -> str:
+    """Leave out the first of each run of `?`; the rest of a run counts as silence."""
+    kept, run = "", 0
+    for answer in answers:
+        run = run + 1 if answer == "?" else 0
+        if answer != "?" or run > MOST_EXCUSED:
+            kept += "s" if answer == "?" else answer
+    return kept
+
+
+@given(answers=MIXED, probe=THRESHOLDS)
+def test_what_proves_nothing_changes_no_verdict_but_beyond_the_cap(
+    answers: str, probe: Probe
+) -> None:
+    mixed, plain = told(answers, probe), told(without_excused(answers), probe)
+    assert (mixed.verdict, mixed.silent, mixed.ever_well) == (
+        plain.verdict,
+        plain.silent,
+        plain.ever_well,
+    )
+    assert (mixed.streak.goods, mixed.streak.bads) == (plain.streak.goods, plain.streak.bads)
+
+
+@given(before=MIXED, probe=THRESHOLDS, silence=st.text(alphabet="s?", min_size=40, max_size=40))
+def test_a_hang_is_found_however_late_we_are(before: str, probe: Probe, silence: str) -> None:
+    bound = (MOST_EXCUSED + 1) * probe.failures  # at worst each counted one is followed by excuses
+    assert told(before + silence[:bound], probe).verdict is Verdict.FAILING
+    assert told(before + "?" * (MOST_EXCUSED + probe.failures), probe).verdict is Verdict.FAILING

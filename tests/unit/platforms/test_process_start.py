@@ -12,6 +12,7 @@ from platform_stage import GRACE, PATH, Stage, staged
 
 from dreamnet.drivers.platforms.base import Start
 from dreamnet.kernel.errors import Corrupt
+from dreamnet.kernel.filelimit import FILE_LIMIT_VARIABLE
 from dreamnet.model.instances import InstanceState
 from dreamnet.model.services import ServiceName, ServiceSpec, Slot
 
@@ -172,3 +173,14 @@ async def test_exit_codes_are_kept(stage: Stage) -> None:
         ended = await stage.until_exited(started.id)
         assert ended.exit is not None
         assert (ended.exit.code, ended.exit.signal, ended.exit.expected) == (code, None, False)
+
+
+async def test_an_instance_gets_the_file_limit_that_dreamnet_was_started_with(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(FILE_LIMIT_VARIABLE, "256")
+    started = await stage.python("print('ready'); import time; time.sleep(60)")
+    limits = (Path("/proc") / str(started.pid) / "limits").read_text()
+    [line] = [line for line in limits.splitlines() if line.startswith("Max open files")]
+    assert line.split()[3] == "256"
+    assert int(line.split()[4]) > 256, "it may still raise it itself"

@@ -11,6 +11,7 @@ from datetime import timedelta
 import pytest
 import pytest_asyncio
 
+from dreamnet.domain.vitals import Evidence, weigh
 from dreamnet.kernel.clock import SystemClock
 from dreamnet.model.facts import Probed
 from dreamnet.model.instances import Instance, InstanceId, InstanceState
@@ -216,31 +217,32 @@ async def test_a_changed_probe_takes_effect_at_once(stage: Stage) -> None:
     assert [name for _, name in stage.asker.asked].count(InstanceId("i-2")) == 1
 
 
-async def test_a_stall_of_our_own_loop_is_not_held_against_the_service(stage: Stage) -> None:
-    stalls = [0.4]
-
-    def answer() -> Answer:
-        if stalls:
-            time.sleep(stalls.pop())
-            raise TimeoutError
-        return GOOD
-
-    stage.asker.answer = answer
-    stage.follow(target(probe(timeout="50ms")))
-    await stage.until(lambda: bool(stage.facts))
-    assert stage.facts[0].good
-
-
-async def test_a_loop_that_always_stalls_still_tells_the_bad_answer(stage: Stage) -> None:
+async def test_a_time_out_tells_how_late_our_own_loop_was_and_is_not_asked_again_at_once(
+    stage: Stage,
+) -> None:
     def answer() -> Answer:
         time.sleep(0.3)
         raise TimeoutError
 
     stage.asker.answer = answer
-    stage.follow(target(probe(timeout="50ms", interval="60s")))
+    stage.follow(target(probe(timeout="50ms", interval="60s", failures=1)))
     await stage.until(lambda: bool(stage.facts))
-    assert not stage.facts[0].good
-    assert len(stage.asker.asked) == 3
+    told = stage.facts[0]
+    assert (told.good, told.timed_out) == (False, True)
+    assert told.overrun_ms >= 250
+    assert weigh(told, timedelta(milliseconds=50)) is Evidence.NOTHING
+    assert len(stage.asker.asked) == 1
+
+
+async def test_a_bad_answer_is_no_time_out_however_late(stage: Stage) -> None:
+    def answer() -> Answer:
+        time.sleep(0.1)
+        return BAD
+
+    stage.asker.answer = answer
+    stage.follow(target(probe(timeout="50ms", interval="60s", failures=1)))
+    await stage.until(lambda: bool(stage.facts))
+    assert (stage.facts[0].timed_out, stage.facts[0].overrun_ms) == (False, 0.0)
 
 
 async def test_an_asker_that_breaks_is_a_bad_answer_and_probing_goes_on(stage: Stage) -> None:

@@ -27,6 +27,7 @@ class SymptomKind(StrEnum):
     ERRORS = "errors"
     ENV_INVALID = "env-invalid"
     GATEWAY_REJECTED = "gateway-rejected"
+    OVERLOADED = "overloaded"
     ALL_ERRING = "all-erring"
     ALL_UNREADY = "all-unready"
     UNREADY = "unready"
@@ -60,6 +61,7 @@ _LADDERS: dict[SymptomKind, tuple[Remedy, ...]] = {
     SymptomKind.ERRORS: (Remedy.REPLACE, Remedy.RESTART),
     SymptomKind.ENV_INVALID: (Remedy.ESCALATE,),
     SymptomKind.GATEWAY_REJECTED: (Remedy.ESCALATE,),
+    SymptomKind.OVERLOADED: (Remedy.WAIT,),
     SymptomKind.ALL_ERRING: (Remedy.WAIT,),
     SymptomKind.ALL_UNREADY: (Remedy.WAIT,),
     SymptomKind.UNREADY: (Remedy.WAIT,),
@@ -75,6 +77,7 @@ _TROUBLES = {
     TroubleKind.ENV_INVALID: SymptomKind.ENV_INVALID,
     TroubleKind.DIED: SymptomKind.DIED,
     TroubleKind.HUNG: SymptomKind.HUNG,
+    TroubleKind.OVERLOADED: SymptomKind.OVERLOADED,
     TroubleKind.REJECTED: SymptomKind.GATEWAY_REJECTED,
     TroubleKind.UNREACHABLE: SymptomKind.UNREACHABLE,
     TroubleKind.WRONG_ANSWER: SymptomKind.WRONG_ANSWER,
@@ -124,10 +127,11 @@ def _end(view: View) -> Symptom | None:
 def _failing(view: View, now: datetime) -> Symptom | None:
     if view.starting:
         return None
-    if view.live is Condition.FAILING:
-        return Symptom(kind=SymptomKind.HANG, words=f"liveness fails: {view.output}")
+    # Before the hang: what never served is not worth a second process beside it.
     if not view.ever_ready:
         return Symptom(kind=SymptomKind.NEVER_READY, words=f"never became ready: {view.output}")
+    if view.live is Condition.FAILING:
+        return Symptom(kind=SymptomKind.HANG, words=f"liveness fails: {view.output}")
     if view.erring and view.peers.erring == 0:
         share = f"{view.errors} of {view.requests} requests failed"
         return Symptom(kind=SymptomKind.ERRORS, words=share)

@@ -32,6 +32,7 @@ class View:
 
     `incarnation` names the present process (empty: none), `since` is when its present
     readiness verdict began, `good_in_row` counts good answers of every probe since a bad one.
+    `silent` tells that the last bad answer was none in time: no refusal, no wrong status.
     `trouble` is a condition of a service or a part, in words, that no probe can tell.
     """
 
@@ -43,6 +44,7 @@ class View:
     ready: Condition = Condition.UNKNOWN
     since: datetime | None = None
     output: str = ""
+    silent: bool = False
     good_in_row: int = 0
     ever_ready: bool = False
     starting: bool = False
@@ -62,6 +64,7 @@ class TroubleKind(StrEnum):
     ENV_INVALID = "env-invalid"
     DIED = "died"
     HUNG = "hung"
+    OVERLOADED = "overloaded"
     REJECTED = "gateway-rejected"
     UNREACHABLE = "unreachable"
     WRONG_ANSWER = "wrong-answer"

@@ -7,7 +7,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from dreamnet.domain.vitals.evidence import Evidence
+
 REMEMBERED = 32
+# So many time-outs in a row that may be our own fault are passed over; then they count, so that an
+# asker that is always late still notices a true hang.
+MOST_EXCUSED = 5
 
 
 class Verdict(StrEnum):
@@ -78,7 +83,9 @@ class Streak:
 class Vitals:
     """One aspect of one instance; a new instance starts from `Vitals()`.
 
-    `since` is when the verdict became what it is; `ever_well` never turns back.
+    `since` is when the verdict became what it is; `ever_well` never turns back. `excused` counts
+    the answers passed over since the last one that proved something; `silent` tells that the last
+    bad answer that counted was none within the limit.
     """
 
     verdict: Verdict = Verdict.UNKNOWN
@@ -87,19 +94,32 @@ class Vitals:
     ever_well: bool = False
     last_at: datetime | None = None
     last_output: str = ""
+    excused: int = 0
+    silent: bool = False
+
+    @property
+    def undecided(self) -> bool:
+        """Return whether the newest answers proved nothing, and more of them may be passed over."""
+        return 0 < self.excused < MOST_EXCUSED
 
     def goods_since(self, instant: datetime) -> int:
         """Return how many good answers of the present run came at or after `instant` (to 32)."""
         return sum(at >= instant for at in self.streak.good_at)
 
 
-def step(vitals: Vitals, answer: Answer, thresholds: Thresholds) -> Vitals:
+def step(
+    vitals: Vitals, answer: Answer, thresholds: Thresholds, evidence: Evidence = Evidence.SAID
+) -> Vitals:
     """Return the vitals after one answer, judged by `thresholds`.
 
-    An answer that is not newer than the last one (repeated, late) changes nothing.
+    An answer that is not newer than the last one (repeated, late) changes nothing. A bad one that
+    proves nothing is passed over, at most `MOST_EXCUSED` in a row.
     """
     if vitals.last_at is not None and answer.at <= vitals.last_at:
         return vitals
+    proves_nothing = evidence is Evidence.NOTHING
+    if proves_nothing and vitals.excused < MOST_EXCUSED:
+        return replace(vitals, excused=vitals.excused + 1, last_at=answer.at)
     streak = vitals.streak.after(answer.at, good=answer.good)
     verdict = _verdict(vitals.verdict, streak, thresholds)
     return replace(
@@ -110,6 +130,8 @@ def step(vitals: Vitals, answer: Answer, thresholds: Thresholds) -> Vitals:
         ever_well=vitals.ever_well or verdict is Verdict.WELL,
         last_at=answer.at,
         last_output=answer.output,
+        excused=vitals.excused if proves_nothing else 0,
+        silent=evidence is not Evidence.SAID,
     )
 
 

@@ -7,6 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from dreamnet.kernel.filelimit import file_limit_of_services
 from dreamnet.kernel.processes import (
     HAS_PROC,
     Identity,
@@ -70,8 +71,10 @@ def launch(what: Launch, log: int) -> int:
 
     OSError when the system refuses.
     """
+    limit = file_limit_of_services()
+    outer = _OUTER if limit is None else f"ulimit -S -n {limit} 2>/dev/null\n{_OUTER}"
     child = subprocess.Popen(
-        [_SHELL, "-c", _OUTER, what.label, _INNER, what.label, what.folder, *what.command],
+        [_SHELL, "-c", outer, what.label, _INNER, what.label, what.folder, *what.command],
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,
