@@ -150,7 +150,7 @@ def _slot(world: World, spec: ServiceSpec, slot: Slot, around: tuple[datetime, P
         silent=failing.silent,
         good_in_row=min(newest.live.streak.goods, newest.ready.streak.goods),
         ever_ready=newest.ready.ever_well,
-        starting=_is_starting(newest.ready, age, spec),
+        starting=_is_starting(newest, age, spec),
         requests=newest.answered.requests if newest.answered else 0,
         errors=newest.answered.errors if newest.answered else 0,
         erring=is_erring(newest.answered),
@@ -159,9 +159,13 @@ def _slot(world: World, spec: ServiceSpec, slot: Slot, around: tuple[datetime, P
     )
 
 
-def _is_starting(ready: Vitals, age: timedelta, spec: ServiceSpec) -> bool:
-    """An instance of which we only heard nothing for we were late ourselves gets some more time."""
-    return not ready.ever_well and (age < spec.health.start_period or ready.undecided)
+def _is_starting(seen: InstanceSeen, age: timedelta, spec: ServiceSpec) -> bool:
+    """It starts until both aspects were well once: one is asked before the other.
+
+    An instance of which we only heard nothing for we were late ourselves gets some more time.
+    """
+    was_well = seen.ready.ever_well and seen.live.ever_well
+    return not was_well and (age < spec.health.start_period or seen.ready.undecided)
 
 
 def _noticed(seen: InstanceSeen) -> datetime | None:

@@ -94,6 +94,22 @@ async def _escalated(one: Rig) -> bool:
     return len(dreams) == 2 and all(dream.bundle for dream in dreams)
 
 
+async def test_readiness_that_is_asked_first_makes_no_hang_of_a_start(tmp_path: Path) -> None:
+    """Refused at its start, ready since, and not asked for its liveness again yet."""
+    async with rig(tmp_path) as one:
+        for _ in range(50):
+            await one.beat(0.1, probes=False)
+            if one.world.instances:
+                break
+        started = [seen.instance for seen in one.world.instances.values()]
+        for instance in started:
+            one.answer(instance, good=False)
+            one.answer(instance, good=False)
+            one.answer(instance, good=True, only=Aspect.READY)
+        await one.beat(0.5, probes=False)
+        assert await one.dreams() == []
+
+
 async def test_a_hang_is_replaced_while_the_old_one_still_stands(tmp_path: Path) -> None:
     async with rig(tmp_path) as one:
         await up(one)
