@@ -29,6 +29,7 @@ class _Node(threading.Thread):
         self._loop = asyncio.new_event_loop()
         self._over = asyncio.Event()
         self.url = ""
+        self.bearer: dict[str, str] = {}
 
     def run(self) -> None:
         self._loop.run_until_complete(self._serve())
@@ -39,7 +40,7 @@ class _Node(threading.Thread):
             stage.handles.health.started()
             stage.parts_answer()
             await stage.start_instances()
-            self.url = stage.url
+            self.url, self.bearer = stage.url, stage.bearer
             self._up.set()
             await self._over.wait()
 
@@ -54,10 +55,10 @@ class _Node(threading.Thread):
 
 
 @pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Node]:
     serving = _Node(tmp_path_factory.mktemp("api"))
     serving.begin()
-    yield serving.url
+    yield serving
     serving.end()
 
 
@@ -69,14 +70,16 @@ CHECKS = [
 ]
 
 
-def test_every_operation_keeps_its_contract(node: str, subtests: pytest.Subtests) -> None:
-    schema = schemathesis.openapi.from_url(f"{node}/openapi.json").exclude(path_regex=STREAMS)
+def test_every_operation_keeps_its_contract(node: _Node, subtests: pytest.Subtests) -> None:
+    schema = schemathesis.openapi.from_url(f"{node.url}/openapi.json", headers=node.bearer).exclude(
+        path_regex=STREAMS
+    )
     operations = [found.ok() for found in schema.get_all_operations()]
     assert len(operations) > 10
     for operation in operations:
         for mode in _modes(operation):
             with subtests.test(f"{operation.label} {mode}"):
-                _explore(operation, mode)
+                _explore(operation, mode, node.bearer)
 
 
 def _modes(operation: schemathesis.APIOperation) -> list[schemathesis.GenerationMode]:
@@ -86,10 +89,12 @@ def _modes(operation: schemathesis.APIOperation) -> list[schemathesis.Generation
     return modes if takes else [schemathesis.GenerationMode.POSITIVE]
 
 
-def _explore(operation: schemathesis.APIOperation, mode: schemathesis.GenerationMode) -> None:
+def _explore(
+    operation: schemathesis.APIOperation, mode: schemathesis.GenerationMode, headers: dict[str, str]
+) -> None:
     @given(case=operation.as_strategy(generation_mode=mode))
     @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
     def keeps(case: schemathesis.Case) -> None:
-        case.call_and_validate(checks=CHECKS)
+        case.call_and_validate(checks=CHECKS, headers=headers)
 
     keeps()

@@ -96,7 +96,13 @@ class Place:
 
     def ask(self, path: str) -> Any:
         """Ask the node's API; None while it does not answer."""
-        return self._fetch(f"http://127.0.0.1:{self.api}{path}", {})
+        return self._fetch(f"http://127.0.0.1:{self.api}{path}", self.bearer())
+
+    def bearer(self) -> dict[str, str]:
+        """Return the header that opens the API; none while there is no token."""
+        with contextlib.suppress(FileNotFoundError):
+            return {"Authorization": f"Bearer {(self.data / 'token').read_text().strip()}"}
+        return {}
 
     def get(self, path: str = "/products", host: str = "shop.localhost") -> int:
         """Ask a service through the gateway; returns the status, 0 when nothing answers."""

@@ -45,6 +45,7 @@ from dreamnet.senses.probes import Prober
 from dreamnet.senses.telemetry import Telemetry
 from dreamnet.senses.watcher import Watcher
 from dreamnet.web.handles import Handles
+from dreamnet.web.keyring import Keyring
 from dreamnet.web.readiness import node_health
 
 # How long a transaction waits for others. Not long: whoever asked is told, and what is due is
@@ -117,6 +118,7 @@ class Base:
     watched: Callable[[], bool]
     metrics: Metrics
     ticks: Ticks
+    keyring: Keyring
 
 
 def assemble(settings: Settings, data: DataDir, restart_node: Callable[[], None]) -> Node:
@@ -137,6 +139,7 @@ def assemble(settings: Settings, data: DataDir, restart_node: Callable[[], None]
         relaybot=relaybot,
         platform=base.platform,
         health=health,
+        keyring=base.keyring,
         metrics=base.metrics,
         version=__version__,
         restart_node=restart_node,
@@ -173,9 +176,10 @@ def _base(settings: Settings, data: DataDir) -> Base:
     world.services.update(settings.services)
     world.outside.watch(settings.watches.values())
     listen, hold = str(settings.gateway.listen), settings.gateway.hold
+    store = node_store(settings, data, clock, metrics)
     return Base(
         clock=clock,
-        store=node_store(settings, data, clock, metrics),
+        store=store,
         bus=MemoryBus(),
         platform=ProcessPlatform(data.instances, clock),
         gateway=EnvoyGateway(data.gateway, listen, clock, hold=hold),
@@ -183,6 +187,7 @@ def _base(settings: Settings, data: DataDir) -> Base:
         watched=partial(is_watched, data.path),
         metrics=metrics,
         ticks=Ticks(clock),
+        keyring=Keyring(store, clock, data.token_file),
     )
 
 

@@ -75,6 +75,11 @@ class DataDir:
         return self.path / "halt"
 
     @property
+    def token_file(self) -> Path:
+        """Return the file of the token that commands on this machine use."""
+        return self.path / "token"
+
+    @property
     def record(self) -> Path:
         """Return the file that says which node runs and where it answers."""
         return self.path / "node.json"

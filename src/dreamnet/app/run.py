@@ -112,6 +112,7 @@ def _begin(node: Node, tasks: Tasks) -> None:
     tasks.loop("follow", Follower(node.world, keepers.envkeeper, node.prober).run)
     tasks.loop("weave", keepers.weaver.run)
     tasks.loop("meter", Meter(node.handles, node.bus).run)
+    tasks.loop("keyring", node.handles.keyring.run)
     tasks.loop("prune", lambda: _prune_for_ever(node))
     tasks.loop("reserve", lambda: _keep_reserve(node))
     run_keeper(tasks, "relaybot", keepers.relaybot, node.ticks)
@@ -195,6 +196,7 @@ async def _prune_for_ever(node: Node) -> None:
         tx.messages.prune(now - keep.messages)
         tx.actions.prune(now - keep.actions)
         tx.answers.prune(now - keep.answers)
+        tx.tokens.prune(now - keep.ledger)
         tx.ledger.prune(now - keep.ledger)
 
     while True:

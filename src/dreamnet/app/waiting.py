@@ -43,6 +43,7 @@ async def open_store(node: Node, stop: StopRequest, url: str) -> None:
 async def _open(node: Node) -> None:
     await node.store.open()
     await _go_on(node)
+    await node.handles.keyring.open()
     configured = {
         ServiceName(name): spec.replicas.min for name, spec in node.settings.services.items()
     }

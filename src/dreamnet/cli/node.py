@@ -90,6 +90,19 @@ def retry_after_s(answer: Answer) -> float:
     return float(text) if text.isascii() and text.isdigit() else 0.0
 
 
+def check_owner(data_dir: Path) -> None:
+    """Raise Failure when the data directory is closed to this user: then nothing can be known."""
+    try:
+        (data_dir / "node.json").stat()
+    except PermissionError as error:
+        mend = "run this as the user who started DreamNet here"
+        raise Failure(
+            "the data directory belongs to another user", str(data_dir), mend, ABSENT
+        ) from error
+    except OSError:
+        return
+
+
 def find_node(
     data_dir: Path, timeout_s: float = 10.0, patience_s: float = RESTART_PATIENCE_S
 ) -> Node:
@@ -97,6 +110,7 @@ def find_node(
 
     The record of a dead node is never followed: another project's node may have its port now.
     """
+    check_owner(data_dir)
     until = time.perf_counter() + patience_s
     while living_node(data_dir) is None:
         if living_root(data_dir) is None:

@@ -10,7 +10,9 @@ from pathlib import Path
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from dreamnet.client.errors import NodeAddressError, NodeUnreachable
+from dreamnet.kernel.environ import variable
 
+_VARIABLE = "DREAMNET_TOKEN"
 _PATH_SAFE = "/%:@!$&'()*+,;=~?-._[]"
 
 
@@ -69,6 +71,7 @@ def _split(url: str) -> SplitResult | None:
 def read_data_dir(data_dir: str | os.PathLike[str]) -> NodeAddress:
     """Read `node.json` (`{"url": ...}`) and, if present, `token` in a node's data directory.
 
+    A token in the variable DREAMNET_TOKEN goes before the file's.
     Raises NodeUnreachable if no node has been there, NodeAddressError if a file is unreadable.
     """
     folder = Path(data_dir)
@@ -76,8 +79,8 @@ def read_data_dir(data_dir: str | os.PathLike[str]) -> NodeAddress:
     if content is None:
         message = f"no node has run in {folder}: start one with `dreamnet up`, or name its folder"
         raise NodeUnreachable(message)
-    token = _read(folder / "token")
-    return NodeAddress(_url_in(content, folder), token.strip() or None if token else None)
+    token = variable(_VARIABLE).strip() or (_read(folder / "token") or "").strip()
+    return NodeAddress(_url_in(content, folder), token or None)
 
 
 def _read(path: Path) -> str | None:

@@ -28,7 +28,8 @@ class Health:
     """A service's health.
 
     `details` says who sees names and outputs of checks: nobody (the default), everybody (True),
-    or whoever a function of the ASGI scope admits. `ready_alias` None gives `/ready` back to the
+    or whoever a function of the ASGI scope admits. With `mute` all others get the status alone, not
+    even the loop's lag. `ready_alias` None gives `/ready` back to the
     application. `lag_limit` is in seconds. With `wait_for_started` readiness and startup fail
     until `started()` is called; else the start ends with the first readiness.
     """
@@ -40,6 +41,7 @@ class Health:
     prefix: str = "/health"
     ready_alias: str | None = "/ready"
     lag_limit: float = 2.0
+    mute: bool = False
     wait_for_started: bool = False
     seconds: Callable[[], float] = steady_seconds
     lifecycle: Lifecycle = field(init=False, repr=False)
@@ -125,7 +127,7 @@ class Health:
 
     def _source(self) -> Source:
         identity = Identity(self.name, self.release)
-        return Source(self.lifecycle, identity, self.report, self._shows_details)
+        return Source(self.lifecycle, identity, self.report, self._shows_details, self.mute)
 
     def _live(self) -> Report:
         self.lifecycle.heartbeat.start()

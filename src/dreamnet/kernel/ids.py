@@ -25,6 +25,11 @@ def fresh_id(prefix: str) -> str:
     return f"{prefix}-{millis}{_encode(secrets.randbits(35), _RANDOM_DIGITS)}"
 
 
+def fresh_secret() -> str:
+    """Return 256 random bits as base64url."""
+    return secrets.token_urlsafe(32)
+
+
 def fresh_random() -> random.Random:
     """Return a generator seeded by the system, for jitter."""
     return random.Random()

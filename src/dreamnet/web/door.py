@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Container
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dreamnet.web.problems import Problem
+from dreamnet.kernel.errors import Unavailable
+from dreamnet.web.guard import Guard
+from dreamnet.web.problems import Problem, of_error
 
 MOST_BODY_BYTES = 1_000_000
 BODY_LIMIT_S = 10.0
@@ -18,6 +21,7 @@ SECURITY_HEADERS = {
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
@@ -25,10 +29,15 @@ _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Door:
-    """Answers refusals itself and hands everything else to `app` with the body already read."""
+    """Answers refusals itself and hands everything else to `app` with the body already read.
 
-    def __init__(self, app: ASGIApp) -> None:
+    The `open_paths` need no token, and no limit holds back those who watch the node by them.
+    """
+
+    def __init__(self, app: ASGIApp, guard: Guard, open_paths: Container[str]) -> None:
         self._app = app
+        self._guard = guard
+        self._open_paths = open_paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -38,9 +47,16 @@ class Door:
         headers = Headers(scope=scope)
         try:
             check_origin(scope["method"], headers)
+            if scope["path"] in self._open_paths:
+                self._guard.recognise(scope, headers)
+            else:
+                self._guard.admit(scope, headers)
             inner = receive
             if scope["method"] not in _READING:
                 inner = _replayed(await _read(headers, receive), receive)
+        except Unavailable as error:
+            await of_error(error).response()(scope, receive, guarded)
+            return
         except Problem as problem:
             await problem.response()(scope, receive, guarded)
             return

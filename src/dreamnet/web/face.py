@@ -11,7 +11,9 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from dreamnet.model.services import ServiceName, ServiceSpec
+from dreamnet.model.tokens import Token
 from dreamnet.model.watches import WatchName
+from dreamnet.web.guard import ADMITTED
 from dreamnet.web.handles import Handles
 from dreamnet.web.problems import MEDIA_TYPE, Problem, unknown
 from dreamnet.web.streams import Streams
@@ -24,7 +26,7 @@ class Face:
     """The shared state of one application; `deciding` lets people's decisions come one by one."""
 
     handles: Handles
-    streams: Streams = field(default_factory=Streams)
+    streams: Streams
     deciding: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -36,8 +38,13 @@ async def _handles(request: Request) -> Handles:
     return request.app.state.face.handles
 
 
+async def _caller(request: Request) -> Token:
+    return request.scope[ADMITTED]
+
+
 AnyFace = Annotated[Face, Depends(_face)]
 Node = Annotated[Handles, Depends(_handles)]
+Caller = Annotated[Token, Depends(_caller)]
 Limit = Annotated[int, Query(ge=1, le=1000, description="most that is returned")]
 After = Annotated[int, Query(ge=0, le=LARGEST_NUMBER, description="number of the last row seen")]
 

@@ -16,6 +16,7 @@ from dreamnet.health import Health
 from dreamnet.kernel.metrics import Metrics
 from dreamnet.model.routes import GatewaySample
 from dreamnet.model.settings import Settings
+from dreamnet.web.keyring import Keyring
 from dreamnet.web.readiness import always_watched, never_troubled
 
 
@@ -42,6 +43,7 @@ class Handles:
     relaybot: RelayBot
     platform: Platform
     health: Health
+    keyring: Keyring
     metrics: Metrics
     version: str
     restart_node: Callable[[], None]

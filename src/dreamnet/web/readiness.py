@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
 
 from dreamnet import __version__
 from dreamnet.agents.world import World
 from dreamnet.drivers.store.base import Store, Trouble
 from dreamnet.health import Check, Finding, Health, disk_space, failed, passed, warned
-from dreamnet.health.asgi import Scope
 from dreamnet.kernel.errors import DreamNetError
+from dreamnet.web.guard import has_token
 
 LEAST_DISK = "50 MB"
 LOW_DISK = "500 MB"
@@ -40,10 +38,11 @@ def node_health(
     """Return the health of a node; it is not ready before `started()` is called.
 
     `watched` tells whether root lives, who starts the node again when it dies; `trouble` what the
-    node's own use of the store met. Names and outputs
-    of checks are for callers on this machine only.
+    node's own use of the store met. Who shows no token learns the status and nothing else.
     """
-    health = Health("dreamnet", release=__version__, details=is_local_caller, wait_for_started=True)
+    health = Health(
+        "dreamnet", release=__version__, details=has_token, mute=True, wait_for_started=True
+    )
     health.add(_store(store, trouble))
     health.add(_migrations(store))
     health.add(_part(world, "gateway"))
@@ -52,17 +51,6 @@ def node_health(
     health.add(_environments(world))
     health.add(_root(watched))
     return health
-
-
-def is_local_caller(scope: Scope) -> bool:
-    """Return whether a request came over loopback."""
-    client: Any = scope.get("client")
-    if not client:
-        return False
-    try:
-        return ip_address(str(client[0])).is_loopback
-    except ValueError:
-        return False
 
 
 def _store(store: Store, trouble: Callable[[], Trouble | None]) -> Check:

@@ -9,23 +9,42 @@ import socket
 from collections.abc import Generator
 
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, Security
+from fastapi.security import HTTPBearer
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from dreamnet.health.probe import probe_paths
 from dreamnet.kernel.errors import Conflict, UserError
 from dreamnet.kernel.log import logger
 from dreamnet.model.address import Address
 from dreamnet.web import problems
-from dreamnet.web.api import actions, agent, dreams, events, logs, messages, metrics, services
+from dreamnet.web.api import (
+    actions,
+    agent,
+    dreams,
+    events,
+    logs,
+    messages,
+    metrics,
+    services,
+    tokens,
+)
 from dreamnet.web.api import status as status_routes
 from dreamnet.web.door import Door
 from dreamnet.web.face import PROBLEM_RESPONSES, Face
+from dreamnet.web.guard import Guard
 from dreamnet.web.handles import Handles
 from dreamnet.web.streams import Streams
 
 BACKLOG = 512
 DRAIN_LIMIT_S = 2
 CLOSE_LIMIT_S = 5.0
+# For the OpenAPI only: the door has judged the token before any route runs.
+_BEARER = HTTPBearer(
+    scheme_name="token",
+    description="a token: dreamnet token create NAME --scope read|operate|admin",
+    auto_error=False,
+)
 
 log = logger("web")
 
@@ -33,10 +52,12 @@ log = logger("web")
 class App:
     """The whole ASGI application: door, health, API."""
 
-    def __init__(self, api: FastAPI, face: Face) -> None:
+    def __init__(self, api: FastAPI, face: Face, guard: Guard) -> None:
         self.api = api
         self._face = face
-        self._app: ASGIApp = Door(face.handles.health.wrap(api))
+        health = face.handles.health
+        open_paths = probe_paths(health.prefix, health.ready_alias)
+        self._app: ASGIApp = Door(health.wrap(api), guard, open_paths)
 
     @property
     def streams(self) -> Streams:
@@ -50,7 +71,6 @@ class App:
 
 def make_app(handles: Handles) -> App:
     """Return the application of a node."""
-    face = Face(handles)
     api = FastAPI(
         title="DreamNet",
         version=handles.version,
@@ -58,8 +78,8 @@ def make_app(handles: Handles) -> App:
         redoc_url=None,
         redirect_slashes=False,
         responses=PROBLEM_RESPONSES,
+        dependencies=[Security(_BEARER)],
     )
-    api.state.face = face
     problems.install(api)
     for nouns in (
         status_routes,
@@ -71,9 +91,13 @@ def make_app(handles: Handles) -> App:
         logs,
         agent,
         metrics,
+        tokens,
     ):
         api.include_router(nouns.router)
-    return App(api, face)
+    guard = Guard(handles.keyring, handles.world.clock.monotonic)
+    face = Face(handles, Streams(guard.still_holds))
+    api.state.face = face
+    return App(api, face, guard)
 
 
 def bind(address: Address) -> socket.socket:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from dreamnet.web.problems import Problem
 
 MOST_STREAMS = 64
 BEAT_S = 15.0
+TOKEN_LOOK_S = 0.5
 _HELD_CHUNKS = 1000
 
 Put = Callable[[bytes], Awaitable[None]]
@@ -51,9 +53,10 @@ class _Line:
 
 
 class Streams:
-    """Every open stream of the node."""
+    """Every open stream of the node; `may_go_on` tells whether a request's token still holds."""
 
-    def __init__(self, most: int = MOST_STREAMS) -> None:
+    def __init__(self, may_go_on: Callable[[Scope], bool], most: int = MOST_STREAMS) -> None:
+        self._may_go_on = may_go_on
         self._most = most
         self._lines: set[_Line] = set()
         self._ended = False
@@ -84,6 +87,12 @@ class Streams:
         self._lines.add(line)
         return line
 
+    async def until_over(self, line: _Line, scope: Scope) -> None:
+        """End a line once its reader's token does not hold any more."""
+        while self._may_go_on(scope):  # noqa: ASYNC110  (a token also ends by time alone)
+            await asyncio.sleep(TOKEN_LOOK_S)
+        line.end()
+
     def leave(self, line: _Line) -> None:
         """Forget a line."""
         self._lines.discard(line)
@@ -109,7 +118,6 @@ class _StreamAnswer(Response):
         self.init_headers(headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        del scope
         line = self._streams.enter()
         try:
             start = {"status": self.status_code, "headers": self.raw_headers}
@@ -117,6 +125,7 @@ class _StreamAnswer(Response):
             async with Tasks("stream") as tasks:
                 tasks.once("produce", lambda: self._produce(line))
                 tasks.once("leave", lambda: _until_gone(receive, line))
+                tasks.once("token", lambda: self._streams.until_over(line, scope))
                 await self._send_all(line, send)
         finally:
             self._streams.leave(line)

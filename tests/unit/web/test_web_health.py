@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import aiohttp
 import pytest
 from web_stage import SHOP, Stage
 
 from dreamnet.model.facts import EnvInvalid, PartDied
 from dreamnet.model.instances import Exit
-from dreamnet.web.readiness import is_local_caller
 
 
 async def test_not_ready_before_the_start_is_over(stage: Stage) -> None:
@@ -69,8 +69,17 @@ async def test_head_and_content_type(stage: Stage) -> None:
         assert answer.content_type == "application/health+json"
 
 
-def test_details_are_for_this_machine_only() -> None:
-    assert is_local_caller({"client": ("127.0.0.1", 1)})
-    assert is_local_caller({"client": ("::1", 1)})
-    for client in (None, ("10.0.0.1", 1), ("", 0), ("name", 1)):
-        assert not is_local_caller({"client": client})
+async def test_without_a_token_it_tells_the_status_and_nothing_else(stage: Stage) -> None:
+    stage.handles.health.started()
+    stage.parts_answer()
+    for headers in ({}, {"Authorization": "Bearer wrong"}):
+        async with aiohttp.ClientSession(headers=headers) as client:
+            for path in ("/health", "/health/live", "/health/ready", "/health/startup", "/ready"):
+                async with client.get(stage.url + path) as answer:
+                    assert answer.status == 200
+                    assert await answer.json(content_type=None) in (
+                        {"status": "pass"},
+                        {"status": "warn"},
+                    )
+                async with client.head(stage.url + path) as answer:
+                    assert answer.status == 200

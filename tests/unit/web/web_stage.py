@@ -34,6 +34,7 @@ from dreamnet.model.settings import Settings
 from dreamnet.testing.platform import FakePlatform
 from dreamnet.testing.store import memory_store
 from dreamnet.web.handles import Handles
+from dreamnet.web.keyring import Keyring
 from dreamnet.web.readiness import node_health
 from dreamnet.web.server import App, Server, bind, make_app
 
@@ -68,10 +69,15 @@ class Stage:
     app: App = field(init=False)
     server: Server = field(init=False)
     client: aiohttp.ClientSession = field(init=False)
+    token: str = field(init=False)
 
     @property
     def url(self) -> str:
         return self.server.url
+
+    @property
+    def bearer(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
 
     async def get(self, path: str, **options: Any) -> tuple[int, Any]:
         async with self.client.get(self.url + path, **options) as answer:
@@ -173,7 +179,9 @@ async def served(stage: Stage) -> AsyncGenerator[None]:
     """Serve a stage's handles as they are now."""
     stage.app = make_app(stage.handles)
     stage.server = Server(stage.app, bind(Address.model_construct(host="127.0.0.1", port=0)))
-    async with Tasks("test") as tasks, aiohttp.ClientSession() as stage.client:
+    await stage.handles.keyring.open()
+    stage.token = (stage.folder / "token").read_text().strip()
+    async with Tasks("test") as tasks, aiohttp.ClientSession(headers=stage.bearer) as stage.client:
         tasks.loop("web", stage.server.serve)
         try:
             yield
@@ -202,6 +210,7 @@ def assembled(store: SqlStore, folder: Path, reef: ReefPolicy) -> Stage:
         return await collect_bundle(platform, world, target)
 
     restarts: list[str] = []
+    keyring = Keyring(store, clock, folder / "token")
     health = node_health(store, world, folder)
     handles = Handles(
         settings=settings,
@@ -213,6 +222,7 @@ def assembled(store: SqlStore, folder: Path, reef: ReefPolicy) -> Stage:
         relaybot=relaybot,
         platform=platform,
         health=health,
+        keyring=keyring,
         metrics=Metrics(),
         version="1.2.3",
         restart_node=lambda: restarts.append("restart"),

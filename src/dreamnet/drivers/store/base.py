@@ -12,6 +12,7 @@ from dreamnet.model.cases import Case, CaseId, CaseKind
 from dreamnet.model.events import EventKind
 from dreamnet.model.messages import Delivery, Message, MessageId
 from dreamnet.model.services import ServiceName
+from dreamnet.model.tokens import Token, TokenId
 
 T = TypeVar("T")
 
@@ -255,6 +256,26 @@ class Answers(Protocol):
         ...
 
 
+class Tokens(Protocol):
+    """Tokens of the API."""
+
+    def all(self) -> list[Token]:
+        """Return every token, ended ones too, oldest first."""
+        ...
+
+    def insert(self, token: Token) -> None:
+        """Insert a new token; its id must be new."""
+        ...
+
+    def revoke(self, token: TokenId, now: datetime) -> bool:
+        """End a token; false when it is unknown or was revoked before."""
+        ...
+
+    def prune(self, before: datetime) -> int:
+        """Delete tokens that ended before `before`; returns how many."""
+        ...
+
+
 class Tx(Protocol):
     """The drawers, open for one transaction."""
 
@@ -264,6 +285,7 @@ class Tx(Protocol):
     ledger: Ledger
     messages: Messages
     answers: Answers
+    tokens: Tokens
 
     def prove_writable(self) -> None:
         """Write a row and take it away again, so that only a store that takes writes commits."""

@@ -168,6 +168,18 @@ holder = Table(  # whose PostgreSQL database it is; SQLite's file is locked by i
     CheckConstraint("id = 1", name="single"),
 )
 
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", Words, primary_key=True),
+    Column("name", Words, nullable=False),
+    Column("scope", Words, nullable=False),
+    Column("hash", Words, nullable=False),
+    Column("created", Instant, nullable=False),
+    Column("expires", Instant),
+    Column("revoked", Instant),
+)
+
 schema_version = Table(
     "dreamnet_schema",
     MetaData(),

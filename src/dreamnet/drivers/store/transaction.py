@@ -9,12 +9,21 @@ from sqlalchemy import Connection, bindparam, delete, insert
 
 from dreamnet.drivers.store.actions import ActionsDrawer
 from dreamnet.drivers.store.answers import AnswersDrawer
-from dreamnet.drivers.store.base import Actions, Answers, Cases, Ledger, Messages, Services
+from dreamnet.drivers.store.base import (
+    Actions,
+    Answers,
+    Cases,
+    Ledger,
+    Messages,
+    Services,
+    Tokens,
+)
 from dreamnet.drivers.store.cases import CasesDrawer
 from dreamnet.drivers.store.ledger import LedgerDrawer
 from dreamnet.drivers.store.messages import MessagesDrawer
 from dreamnet.drivers.store.services import ServicesDrawer
 from dreamnet.drivers.store.tables import answers
+from dreamnet.drivers.store.tokens import TokensDrawer
 from dreamnet.kernel.ids import fresh_id
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
@@ -31,6 +40,7 @@ class SqlTx:
     ledger: Ledger
     messages: Messages
     answers: Answers
+    tokens: Tokens
 
     def __init__(self, connection: Connection, *, writing: bool) -> None:
         ledger = LedgerDrawer(connection, writing=writing)
@@ -43,6 +53,7 @@ class SqlTx:
         self.ledger = ledger
         self.messages = MessagesDrawer(connection, ledger)
         self.answers = AnswersDrawer(connection)
+        self.tokens = TokensDrawer(connection)
 
     def prove_writable(self) -> None:
         """Write a row and take it away again: pages that have to reach the disk."""
