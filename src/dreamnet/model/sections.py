@@ -28,7 +28,7 @@ def _loopback(address: Address) -> Address:
     if not address.is_loopback:
         raise ValueError(
             "only this machine may reach the API (127.0.0.1, ::1, localhost), "
-            "because the API has no tokens yet"
+            "because it speaks plain HTTP"
         )
     return address
 
@@ -84,7 +84,7 @@ class NodeSettings(Record):
     )
     listen: Annotated[ListenAddress, AfterValidator(_loopback)] = Field(
         default=Address(host="127.0.0.1", port=7300),
-        description="where API and dashboard answer; loopback only, for the API has no tokens yet",
+        description="where API and dashboard answer; loopback only, for the API speaks plain HTTP",
     )
     store: Annotated[SecretStr, AfterValidator(_store_url)] = Field(
         default=SecretStr(""),

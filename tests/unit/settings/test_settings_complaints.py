@@ -99,7 +99,7 @@ BAD: list[tuple[str, str, int, str, str]] = [
     ("no port", '[gateway]\nlisten = "127.0.0.1"\n' + OK, 2, "host:port", "127.0.0.1:8080"),
     ("bare port", "[gateway]\nlisten = 8080\n" + OK, 2, "host:port", "127.0.0.1:8080"),
     ("host name", '[gateway]\nlisten = "a.b:80"\n' + OK, 2, "IP address", "127.0.0.1:8080"),
-    ("open API", '[node]\nlisten = "0.0.0.0:7300"\n' + OK, 2, "no tokens yet", "127.0.0.1:7300"),
+    ("open API", '[node]\nlisten = "0.0.0.0:7300"\n' + OK, 2, "plain HTTP", "127.0.0.1:7300"),
     ("one port", '[gateway]\nlisten = "127.0.0.1:7300"\n' + OK, 2, "both listen", "7301"),
     ("one port, node", '[node]\nlisten = "127.0.0.1:8080"\n' + OK, 2, "both listen", "8081"),
     ("store", '[node]\nstore = "sqlite:///x"\n' + OK, 2, "postgresql://", "store ="),

@@ -102,7 +102,8 @@ async def test_a_body_that_does_not_come_is_given_up(
     monkeypatch.setattr(door, "BODY_LIMIT_S", 0.05)
     host, _, port = stage.url.removeprefix("http://").rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
-    head = f"POST /api/agent HTTP/1.1\r\nHost: {host}\r\nContent-Length: 5\r\n\r\n{{"
+    head = f"POST /api/agent HTTP/1.1\r\nHost: {host}\r\nContent-Length: 5\r\n"
+    head += f"Authorization: Bearer {stage.token}\r\n\r\n{{"
     writer.write(head.encode())
     line = await asyncio.wait_for(reader.readline(), 5)
     assert b"408" in line

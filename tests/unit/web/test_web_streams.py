@@ -42,7 +42,7 @@ async def test_events_start_now_and_come_as_rows_are_written(stage: Stage) -> No
         assert answer.headers["Cache-Control"] == "no-store"
         await note(stage, 2)
         (event,) = await events(answer, 1)
-    assert (event["id"], event["event"]) == ("2", "note")
+    assert (event["id"], event["event"]) == ("3", "note")
     assert json.loads(event["data"])["body"] == {"number": 2}
 
 
@@ -50,17 +50,17 @@ async def test_events_resume_where_a_reader_left_off(stage: Stage) -> None:
     for number in range(1, 4):
         await note(stage, number)
     url = stage.url + "/api/events"
-    for options in ({"headers": {"Last-Event-ID": "1"}}, {"params": {"after": "1"}}):
+    for options in ({"headers": {"Last-Event-ID": "2"}}, {"params": {"after": "2"}}):
         async with stage.client.get(url, **options) as answer:
-            assert [one["id"] for one in await events(answer, 2)] == ["2", "3"]
+            assert [one["id"] for one in await events(answer, 2)] == ["3", "4"]
 
 
 async def test_the_header_wins_over_the_query(stage: Stage) -> None:
     for number in range(1, 4):
         await note(stage, number)
     url = stage.url + "/api/events?after=0"
-    async with stage.client.get(url, headers={"Last-Event-ID": "2"}) as answer:
-        assert [one["id"] for one in await events(answer, 1)] == ["3"]
+    async with stage.client.get(url, headers={"Last-Event-ID": "3"}) as answer:
+        assert [one["id"] for one in await events(answer, 1)] == ["4"]
 
 
 async def test_a_wrong_event_id_is_a_problem(stage: Stage) -> None:
@@ -91,13 +91,13 @@ async def test_a_silent_stream_beats(stage: Stage, monkeypatch: Any) -> None:
 
 async def test_our_own_client_reads_the_stream(stage: Stage) -> None:
     await note(stage, 1)
-    client = Client(stage.url)
+    client = Client(stage.url, stage.token)
 
     def first() -> Any:
-        return next(client.events(last_event_id="0"))
+        return next(client.events(last_event_id="1"))
 
     event = await asyncio.to_thread(first)
-    assert (event.id, event.name, event.json()["subject"]) == ("1", "note", "shop")
+    assert (event.id, event.name, event.json()["subject"]) == ("2", "note", "shop")
 
 
 async def records(answer: aiohttp.ClientResponse, many: int) -> list[Any]:

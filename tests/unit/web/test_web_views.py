@@ -144,8 +144,8 @@ async def test_the_ledger_in_pages(stage: Stage) -> None:
     for number in range(1, 5):
         await note(stage, number)
     _, last = await stage.get("/api/ledger?limit=2")
-    assert [row["seq"] for row in last["rows"]] == [3, 4]
-    _, after = await stage.get("/api/ledger?after=1&limit=2")
+    assert [row["seq"] for row in last["rows"]] == [4, 5]
+    _, after = await stage.get("/api/ledger?after=2&limit=2")
     assert [row["body"] for row in after["rows"]] == [{"number": 2}, {"number": 3}]
 
 
