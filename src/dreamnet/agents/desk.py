@@ -164,7 +164,7 @@ class Desk:
         """Judge in a transaction of its own."""
         return await self._parts.store.tx(lambda tx: self.judge(tx, proposal))
 
-    async def decide(self, action_id: ActionId, *, approve: bool) -> Action:
+    async def decide(self, action_id: ActionId, *, approve: bool, by: str = "a person") -> Action:
         """Carry out a person's decision on a waiting action; `Conflict` when it is decided."""
 
         def work(tx: Tx) -> Action:
@@ -178,21 +178,21 @@ class Desk:
             if approve and stale:
                 mend = "look what is suggested now: dreamnet reef status"
                 raise Conflict.of(f"{action_id} is out of date: {stale}", mend=mend)
-            return self._decided(tx, action, approve=approve)
+            return self._decided(tx, action, approve=approve, by=by)
 
         return await self._parts.store.tx(work)
 
-    def _decided(self, tx: Tx, action: Action, *, approve: bool) -> Action:
+    def _decided(self, tx: Tx, action: Action, *, approve: bool, by: str) -> Action:
         now = self._parts.clock.now()
         if not approve:
-            tx.actions.decide(action.id, ActionPhase.REJECTED, "denied by a person", now)
+            tx.actions.decide(action.id, ActionPhase.REJECTED, f"denied by {by}", now)
             denied = action.model_copy(update={"phase": ActionPhase.REJECTED})
-            self._record(tx, EventKind.ACTION_DENIED, denied, "denied by a person")
+            self._record(tx, EventKind.ACTION_DENIED, denied, f"denied by {by}")
             return denied
         judgement = attempt_settlement(action.proposal, self._reef(tx), approved=True)
         if not judgement.permitted:
             raise Conflict.of(f"not now: {judgement.reason}", mend=judgement.mend)
-        tx.actions.decide(action.id, ActionPhase.PERMITTED, "approved by a person", now)
+        tx.actions.decide(action.id, ActionPhase.PERMITTED, f"approved by {by}", now)
         permitted = action.model_copy(update={"phase": ActionPhase.PERMITTED})
         self._let_out(tx, permitted)
         return permitted

@@ -30,6 +30,14 @@ class EventKind(StrEnum):
         "store-restored",
         "A backup took the store's place. Body: `made`, when; `ledger_rows`, how many it held.",
     )
+    TOKEN_CREATED = (
+        "token-created",
+        "A token was made. Body: `token` (its id), `name`, `scope`, `expires`, `by` (the asker's).",
+    )
+    TOKEN_REVOKED = (
+        "token-revoked",
+        "A token opens nothing any more. Body as `token-created`.",
+    )
     DREAM = (
         "dream",
         "A dream was opened or got on. Body: `dream`, `phase`, `symptom`, `words`.",

@@ -15,6 +15,7 @@ from dreamnet.kernel.errors import Conflict, NotFound, Transient, Unavailable
 from dreamnet.kernel.files import write_whole
 from dreamnet.kernel.ids import fresh_id, fresh_secret
 from dreamnet.kernel.log import logger
+from dreamnet.model.events import EventKind
 from dreamnet.model.tokens import Scope, Token, TokenId, hash_of, id_in, token_text
 
 MOST_TOKENS = 1000
@@ -173,15 +174,15 @@ class Keyring:
 
 def _begin(tx: Tx, token: Token, by: str) -> None:
     tx.tokens.insert(token)
-    _record(tx, "token-created", token, by, token.created)
+    _record(tx, EventKind.TOKEN_CREATED, token, by, token.created)
 
 
 def _end(tx: Tx, token: Token, by: str, now: datetime) -> None:
     if tx.tokens.revoke(token.id, now):
-        _record(tx, "token-revoked", token, by, now)
+        _record(tx, EventKind.TOKEN_REVOKED, token, by, now)
 
 
-def _record(tx: Tx, kind: str, token: Token, by: str, now: datetime) -> None:
+def _record(tx: Tx, kind: EventKind, token: Token, by: str, now: datetime) -> None:
     body = {
         "token": token.id,
         "name": token.name,

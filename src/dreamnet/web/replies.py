@@ -42,11 +42,20 @@ class Reply:
 
 @dataclass(frozen=True)
 class Ask:
-    """One request: what it asks for, and the key under which its answer is kept (None: not)."""
+    """One request: what it asks for, and the key under which its answer is kept (None: not).
+
+    `by` names the token that asks; it does not tell requests apart.
+    """
 
     what: str
     body: object
     key: str | None = None
+    by: str = ""
+
+    @property
+    def reason(self) -> str:
+        """Return why the action is proposed, for the ledger."""
+        return f"asked for through the API by {self.by}"
 
     @property
     def digest(self) -> str:

@@ -16,20 +16,21 @@ from dreamnet.model.actions import (
 )
 from dreamnet.model.settings import load_settings
 from dreamnet.web.handles import Handles
+from dreamnet.web.replies import Ask
 
 OWN_TARGET = "node"
 
 
-def own_restart(key: str) -> Proposal:
+def own_restart(ask: Ask) -> Proposal:
     """Return the proposal that the node restarts."""
     return Proposal(
-        key=key,
+        key=ask.proposal_key,
         agent=Agent.OPERATOR,
         performer=Agent.ROOT,
         office=Office.DEPLOY,
         verb=Verb.RESTART,
         target=OWN_TARGET,
-        reason="asked for through the API",
+        reason=ask.reason,
     )
 
 

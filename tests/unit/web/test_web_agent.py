@@ -82,9 +82,10 @@ async def test_dreamnet_restarts_itself_through_the_desk(stage: Stage) -> None:
 
 
 async def test_a_restart_that_an_earlier_node_could_not_record_bars_nothing(stage: Stage) -> None:
+    from dreamnet.web.replies import Ask
     from dreamnet.web.restart import own_restart
 
-    stale = await stage.handles.desk.propose(own_restart("stale"))
+    stale = await stage.handles.desk.propose(own_restart(Ask("agent", None, "stale", "test")))
     status, _ = await stage.ask("deploykeeper", action="restart")
     assert (status, stage.restarts) == (202, ["restart"])
     _, action = await stage.get(f"/api/actions/{stale.action.id}")

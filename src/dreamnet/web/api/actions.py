@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from dreamnet.model.actions import ActionId
-from dreamnet.web.face import AnyFace, Face, Limit, Node, answer
+from dreamnet.web.face import AnyFace, Caller, Face, Limit, Node, answer
 from dreamnet.web.problems import no_such
 from dreamnet.web.replies import Ask, Key, Replies, Reply
 from dreamnet.web.views import action_view
@@ -29,22 +29,26 @@ async def get_action(action: str, node: Node) -> Response:
 
 
 @router.post("/{action}/approve")
-async def approve_action(action: str, face: AnyFace, idempotency_key: Key = None) -> Response:
+async def approve_action(
+    action: str, face: AnyFace, caller: Caller, idempotency_key: Key = None
+) -> Response:
     """Let a waiting action out; 409 when it is decided already or cannot be let out now."""
-    return await _decide(face, Ask(f"approve {action}", None, idempotency_key), action)
+    return await _decide(face, Ask(f"approve {action}", None, idempotency_key, caller.name), action)
 
 
 @router.post("/{action}/deny")
-async def deny_action(action: str, face: AnyFace, idempotency_key: Key = None) -> Response:
+async def deny_action(
+    action: str, face: AnyFace, caller: Caller, idempotency_key: Key = None
+) -> Response:
     """Refuse a waiting action; 409 when it is decided already."""
-    return await _decide(face, Ask(f"deny {action}", None, idempotency_key), action)
+    return await _decide(face, Ask(f"deny {action}", None, idempotency_key, caller.name), action)
 
 
 async def _decide(face: Face, ask: Ask, action: str) -> Response:
     approve = ask.what.startswith("approve ")
 
     async def decide() -> Reply:
-        decided = await face.handles.desk.decide(ActionId(action), approve=approve)
+        decided = await face.handles.desk.decide(ActionId(action), approve=approve, by=ask.by)
         return Reply(200, action_view(decided) | {"link": f"/api/actions/{decided.id}"})
 
     async with face.deciding:

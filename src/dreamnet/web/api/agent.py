@@ -29,7 +29,7 @@ from dreamnet.model.messages import DeliveryState, Message, MessageId
 from dreamnet.model.services import ServiceName, ServiceSpec, Slot
 from dreamnet.web.api.logs import check_slot
 from dreamnet.web.api.status import own_status
-from dreamnet.web.face import UNPARSABLE, Node, service_of
+from dreamnet.web.face import UNPARSABLE, Caller, Node, service_of
 from dreamnet.web.handles import Handles
 from dreamnet.web.problems import Problem
 from dreamnet.web.replies import Ask, Key, Replies, Reply
@@ -65,9 +65,11 @@ log = logger("web")
         202: {"description": "Work that was let out, or waits: follow `link`"},
     },
 )
-async def ask_agent(call: AgentCall, node: Node, idempotency_key: Key = None) -> Response:
+async def ask_agent(
+    call: AgentCall, node: Node, caller: Caller, idempotency_key: Key = None
+) -> Response:
     """Ask an agent: a question is answered at once (200), work gives a link to follow (202)."""
-    ask = Ask("agent", call.model_dump(mode="json"), idempotency_key)
+    ask = Ask("agent", call.model_dump(mode="json"), idempotency_key, caller.name)
     match call:
         case DreamKeeperCall():
             return await Replies(node, ask).question(lambda: _dreamkeeper(node, call))
@@ -169,7 +171,7 @@ async def _restart(node: Handles, ask: Ask, wanted: Restart) -> Response:
         office=Office.DEPLOY,
         verb=Verb.RESTART,
         target=target,
-        reason="asked for through the API",
+        reason=ask.reason,
     )
     return await Replies(node, ask).work(lambda tx: _judged(node, tx, proposal))
 
@@ -187,7 +189,7 @@ async def _restart_self(node: Handles, ask: Ask, wanted: Restart) -> Response:
 
     def judge(tx: Tx) -> Reply | Problem:
         let_out.clear()  # a transaction may run twice
-        made = _judged(node, tx, own_restart(ask.proposal_key))
+        made = _judged(node, tx, own_restart(ask))
         if isinstance(made, Reply):
             action = tx.actions.get(ActionId(made.body["action"]))
             let_out.extend([] if action is None else [action])
@@ -226,7 +228,7 @@ async def _scale(node: Handles, ask: Ask, wanted: Scale) -> Response:
         verb=Verb.SCALE,
         target=spec.name,
         args={"replicas": wanted.replicas},
-        reason="asked for through the API",
+        reason=ask.reason,
     )
     return await Replies(node, ask).work(lambda tx: _judged(node, tx, proposal))
 
