@@ -8,7 +8,6 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from dreamnet import __version__
 from dreamnet.agents.beats import BeatParts, Beats
 from dreamnet.agents.bundle import collect_bundle
 from dreamnet.agents.deploykeeper import DeployKeeper
@@ -141,7 +140,6 @@ def assemble(settings: Settings, data: DataDir, restart_node: Callable[[], None]
         health=health,
         keyring=base.keyring,
         metrics=base.metrics,
-        version=__version__,
         restart_node=restart_node,
         sample=lambda: telemetry.latest,
         watched=base.watched,

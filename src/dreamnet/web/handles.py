@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from dreamnet import __version__
 from dreamnet.agents.desk import Desk
 from dreamnet.agents.dreamkeeper import DreamKeeper
 from dreamnet.agents.envkeeper import EnvKeeper
@@ -45,8 +46,8 @@ class Handles:
     health: Health
     keyring: Keyring
     metrics: Metrics
-    version: str
     restart_node: Callable[[], None]
+    version: str = __version__
     sample: Callable[[], GatewaySample | None] = no_sample
     watched: Callable[[], bool] = always_watched
     store_trouble: Callable[[], Trouble | None] = never_troubled
