@@ -30,7 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "scale": ("dreamnet.cli.scale:scale", "Set how many instances a service has."),
     "agent": ("dreamnet.cli.agent:agent", "Ask an agent a question or give it work."),
     "reef": ("dreamnet.cli.reef:reef", "Show what agents may do; approve or deny an action."),
-    "token": ("dreamnet.cli.token:token", "Make, list or revoke tokens of the API."),
+    "token": ("dreamnet.cli.token:token", "Make, list or revoke the tokens that open the API."),
     "ledger": ("dreamnet.cli.ledger:ledger", "Prove that the ledger is whole."),
     "doctor": ("dreamnet.cli.doctor:doctor", "Say what is wrong here and how to mend it."),
     "backup": ("dreamnet.cli.backup:backup", "Copy the store beside a running node, and prove it."),
