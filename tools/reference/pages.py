@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.reference import commands, events, settings
+from tools.reference import api, commands, events, metrics, settings
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "reference"
 
@@ -22,7 +22,9 @@ class Page:
 PAGES = (
     Page(FOLDER / "config.md", settings.renewed),
     Page(FOLDER / "cli.md", commands.renewed),
+    Page(FOLDER / "api.md", api.renewed),
     Page(FOLDER / "events.md", events.renewed),
+    Page(FOLDER / "metrics.md", metrics.renewed),
 )
 
 

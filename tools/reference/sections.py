@@ -40,7 +40,8 @@ def with_table(text: str, heading: re.Pattern[str], written: str) -> str | None:
         return text
     head, mark, rest = body.rpartition("\nExample")
     if not mark:
-        return text[:start] + body.rstrip("\n") + f"\n\n{written}\n" + text[end:]
+        prose = f"{body.rstrip()}\n" if body.strip() else ""
+        return text[:start] + f"{prose}\n{written}\n" + text[end:]
     return text[:start] + f"{head}\n{written}{mark}{rest}" + text[end:]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from prometheus_client import (
     CollectorRegistry,
@@ -25,6 +25,15 @@ _STORE_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5
 
 _Family = Counter | Gauge | Histogram
 _AnyFamily = TypeVar("_AnyFamily", Counter, Gauge, Histogram)
+
+
+class Description(NamedTuple):
+    """What a metric is: its name, Prometheus' type of it, words, and labels."""
+
+    name: str
+    kind: str
+    words: str
+    labels: tuple[str, ...]
 
 
 class _Registry:
@@ -54,6 +63,13 @@ class _Registry:
         )
         self._families.append((family, labels))
         return family
+
+    def described(self) -> list[Description]:
+        return [
+            Description(metric.name, metric.type, metric.documentation, labels)
+            for family, labels in self._families
+            for metric in family.describe()
+        ]
 
     def know(self, services: Iterable[str]) -> None:
         before, self._services = self._services, frozenset((*services, *_OWN_PARTS))
@@ -126,6 +142,10 @@ class Metrics:
     def know(self, services: Iterable[str]) -> None:
         """Set which services exist; the series of those that are gone are dropped."""
         self._made.know(services)
+
+    def described(self) -> list[Description]:
+        """Return what each metric is; those of the process itself are Prometheus' own."""
+        return self._made.described()
 
     def loop_lagged(self, seconds: float) -> None:
         """Record how late a timer of the event loop ran."""

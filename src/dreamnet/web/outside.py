@@ -7,10 +7,9 @@ from prometheus_client.core import GaugeMetricFamily
 from dreamnet.agents.outside import HeartbeatSeen, WatchSeen
 from dreamnet.domain.vitals import Verdict
 from dreamnet.model.watches import certificate_notice, shown
+from dreamnet.web.families import HEARTBEAT_AGE, WATCH_CERTIFICATE, WATCH_SECONDS, WATCH_UP
 from dreamnet.web.handles import Handles
 from dreamnet.web.views import View
-
-_NAME = ["watch"]
 
 
 def watch_view(handles: Handles, seen: WatchSeen) -> View:
@@ -62,18 +61,11 @@ def _heartbeat_families(handles: Handles) -> list[GaugeMetricFamily]:
     age_s = None if seen is None else _age_s(handles, seen)
     if age_s is None:
         return []
-    text = "Time since a heartbeat was delivered."
-    return [GaugeMetricFamily("dreamnet_heartbeat_age_seconds", text, age_s)]
+    return [HEARTBEAT_AGE.gauge(age_s)]
 
 
 def _watch_families(handles: Handles) -> list[GaugeMetricFamily]:
-    up = GaugeMetricFamily("dreamnet_watch_up", "1 while a watched target is well.", labels=_NAME)
-    took = GaugeMetricFamily(
-        "dreamnet_watch_seconds", "Duration of the last look at it.", labels=_NAME
-    )
-    left = GaugeMetricFamily(
-        "dreamnet_watch_certificate_seconds", "Time until its certificate ends.", labels=_NAME
-    )
+    up, took, left = WATCH_UP.gauge(), WATCH_SECONDS.gauge(), WATCH_CERTIFICATE.gauge()
     now = handles.world.clock.now()
     for name, seen in handles.world.outside.watches.items():
         if seen.answer is None:

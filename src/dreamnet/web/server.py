@@ -69,11 +69,11 @@ class App:
         await self._app(scope, receive, send)
 
 
-def make_app(handles: Handles) -> App:
-    """Return the application of a node."""
+def make_api(version: str) -> FastAPI:
+    """Return every route and its OpenAPI document; it answers once it has a face."""
     api = FastAPI(
         title="DreamNet",
-        version=handles.version,
+        version=version,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -94,6 +94,12 @@ def make_app(handles: Handles) -> App:
         tokens,
     ):
         api.include_router(nouns.router)
+    return api
+
+
+def make_app(handles: Handles) -> App:
+    """Return the application of a node."""
+    api = make_api(handles.version)
     guard = Guard(handles.keyring, handles.world.clock.monotonic)
     face = Face(handles, Streams(guard.still_holds))
     api.state.face = face

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from web_stage import SHOP, Stage, replace, until
@@ -119,3 +121,13 @@ async def test_a_running_meter_counts_probes_and_lag(stage: Stage) -> None:
             pass
     assert seen[series] == 1
     assert not stage.bus._subscriptions
+
+
+async def test_every_series_is_in_the_reference(stage: Stage) -> None:
+    await stage.start_instances()
+    page = (Path(__file__).parents[3] / "docs/reference/metrics.md").read_text(encoding="utf-8")
+    async with stage.client.get(stage.url + "/metrics") as answer:
+        told = re.findall(r"^# HELP (\S+)", await answer.text(), re.MULTILINE)
+    ours = [name for name in told if not name.startswith("dreamnet_process_")]
+    assert len(ours) > 15
+    assert [name for name in ours if f"`{name}`" not in page] == []

@@ -16,6 +16,7 @@ from dreamnet.kernel.metrics import CONTENT_TYPE
 from dreamnet.model.cases import CaseKind
 from dreamnet.model.instances import InstanceState, Usage
 from dreamnet.web.face import Node
+from dreamnet.web.families import CPU, DESIRED, HALTED, LIVE_DREAMS, MEMORY
 from dreamnet.web.handles import Handles
 from dreamnet.web.outside import outside_families
 from dreamnet.web.views import usage_of
@@ -83,29 +84,19 @@ class _Now(Collector):
 
     def collect(self) -> list[GaugeMetricFamily | CounterMetricFamily]:
         """Return the families."""
-        desired = GaugeMetricFamily(
-            "dreamnet_desired_instances", "Instances wanted.", labels=["service"]
-        )
+        desired = DESIRED.gauge()
         for name in self._node.world.services:
             desired.add_metric([name], self._node.world.desired.get(name, 0))
-        halted = GaugeMetricFamily(
-            "dreamnet_halted", "1 while the kill switch is thrown.", self._node.desk.halted()
-        )
+        halted = HALTED.gauge(self._node.desk.halted())
         return [desired, halted, *self._dreams(), *self._usage(), *outside_families(self._node)]
 
     def _dreams(self) -> list[GaugeMetricFamily]:
         if self._live is None:
             return []
-        return [GaugeMetricFamily("dreamnet_live_dreams", "Dreams that go on.", self._live)]
+        return [LIVE_DREAMS.gauge(self._live)]
 
     def _usage(self) -> list[GaugeMetricFamily | CounterMetricFamily]:
-        labels = ["service", "slot"]
-        memory = GaugeMetricFamily(
-            "dreamnet_instance_resident_bytes", "Memory of running instances.", labels=labels
-        )
-        cpu = CounterMetricFamily(
-            "dreamnet_instance_cpu_seconds", "CPU time of running instances.", labels=labels
-        )
+        memory, cpu = MEMORY.gauge(), CPU.counter()
         totals: dict[tuple[str, str], tuple[int, float]] = {}
         for seen, usage in self._usages:
             place = (str(seen.instance.service), str(seen.instance.slot))
