@@ -17,6 +17,7 @@ SCOPES: dict[tuple[str, str], Scope] = {
     ("GET", "/api/services"): Scope.READ,
     ("GET", "/api/services/{name}"): Scope.READ,
     ("GET", "/api/dreams"): Scope.READ,
+    ("GET", "/api/dreams/would"): Scope.READ,
     ("GET", "/api/dreams/{dream}"): Scope.READ,
     ("GET", "/api/actions"): Scope.READ,
     ("GET", "/api/actions/{action}"): Scope.READ,
