@@ -12,7 +12,7 @@ from dreamnet.model.record import Record
 
 _FORM = re.compile(r"(?:\[([0-9a-fA-F:.]+)\]|([^\[\]:\s]+)):([0-9]{1,5})")
 _HOST_NAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?")
-_ANY = frozenset({"0.0.0.0", "::"})  # noqa: S104  # compared with, never bound to
+_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # compared with, never bound to
 _LOCALHOST = "localhost"
 _LONGEST_PORT = 65535
 
@@ -31,12 +31,17 @@ class Address(Record):
         """Return whether only this machine can reach it."""
         return self.host == _LOCALHOST or ip_address(self.host).is_loopback
 
+    @property
+    def from_here(self) -> Address:
+        """Return where a caller on this machine reaches it: what listens everywhere, on loopback."""
+        return self.model_copy(update={"host": _ANY.get(self.host, self.host)})
+
     def collides_with(self, other: Address) -> bool:
         """Return whether two servers cannot listen on both."""
         if self.port != other.port:
             return False
         hosts = {self.host, other.host}
-        if hosts & _ANY or len(hosts) == 1:
+        if hosts & _ANY.keys() or len(hosts) == 1:
             return True
         return _LOCALHOST in hosts and self.is_loopback and other.is_loopback
 

@@ -44,7 +44,8 @@ class Draft:
 
 def check_settings(draft: Draft) -> list[Complaint]:
     """Return every complaint about tables that contradict each other or the machine."""
-    found = [*_no_service(draft), *_one_port(draft), *_data_dir(draft), *_backoff(draft)]
+    found = [*_no_service(draft), *_one_port(draft), *_remote(draft), *_data_dir(draft)]
+    found += _backoff(draft)
     found += _shared_routes(draft)
     for name, service in draft.services.items():
         if service is not None:
@@ -73,6 +74,18 @@ def _one_port(draft: Draft) -> Iterator[Complaint]:
             f"give one of them another port, such as [{table}] "
             f'listen = "127.0.0.1:{draft.gateway.listen.port % 65000 + 1}"',
         )
+
+
+def _remote(draft: Draft) -> Iterator[Complaint]:
+    if draft.node is None or draft.node.listen.is_loopback or draft.node.allow_remote:
+        return
+    yield draft.complain(
+        ("node", "listen"),
+        f'node.listen: others could reach the API on "{draft.node.listen}", which speaks plain '
+        "HTTP: a token could be read on its way",
+        f'listen on this machine only: listen = "127.0.0.1:{draft.node.listen.port}"; or, in a '
+        "container or a network of your own, add: allow_remote = true",
+    )
 
 
 def _data_dir(draft: Draft) -> Iterator[Complaint]:

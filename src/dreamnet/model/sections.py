@@ -24,15 +24,6 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
-def _loopback(address: Address) -> Address:
-    if not address.is_loopback:
-        raise ValueError(
-            "only this machine may reach the API (127.0.0.1, ::1, localhost), "
-            "because it speaks plain HTTP"
-        )
-    return address
-
-
 def _store_url(url: SecretStr) -> SecretStr:
     text = url.get_secret_value()
     if text and not _is_postgresql(text):
@@ -82,9 +73,14 @@ class NodeSettings(Record):
         description="folder of DreamNet's own data (store, logs, sockets), relative to this file; "
         "delete it while nothing runs to start afresh",
     )
-    listen: Annotated[ListenAddress, AfterValidator(_loopback)] = Field(
+    listen: ListenAddress = Field(
         default=Address(host="127.0.0.1", port=7300),
-        description="where API and dashboard answer; loopback only, for the API speaks plain HTTP",
+        description="where API and dashboard answer; another machine reaches it with allow_remote",
+    )
+    allow_remote: bool = Field(
+        default=False,
+        description="listen may be an address that others reach: the API speaks plain HTTP, so "
+        "only inside a container, or on a network where nobody reads along",
     )
     store: Annotated[SecretStr, AfterValidator(_store_url)] = Field(
         default=SecretStr(""),

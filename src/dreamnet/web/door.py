@@ -31,13 +31,18 @@ _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 class Door:
     """Answers refusals itself and hands everything else to `app` with the body already read.
 
-    The `open_paths` need no token, and no limit holds back those who watch the node by them.
+    The `open_paths` need no token, and no limit holds back those who watch the node by them. With
+    `any_host` a node that others may reach answers under whatever name they know it by; a foreign
+    page has no token to send.
     """
 
-    def __init__(self, app: ASGIApp, guard: Guard, open_paths: Container[str]) -> None:
+    def __init__(
+        self, app: ASGIApp, guard: Guard, open_paths: Container[str], *, any_host: bool
+    ) -> None:
         self._app = app
         self._guard = guard
         self._open_paths = open_paths
+        self._any_host = any_host
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -46,7 +51,8 @@ class Door:
         guarded = _with_security_headers(send)
         headers = Headers(scope=scope)
         try:
-            check_origin(scope["method"], headers)
+            host = check_host(headers, any_host=self._any_host)
+            check_origin(scope["method"], headers, host)
             if scope["path"] in self._open_paths:
                 self._guard.recognise(scope, headers)
             else:
@@ -63,21 +69,25 @@ class Door:
         await self._app(scope, inner, guarded)
 
 
-def check_origin(method: str, headers: Headers) -> None:
-    """Raise 403 for names that a foreign web page may have brought the browser to.
+def check_host(headers: Headers, *, any_host: bool) -> str:
+    """Return the Host header; raise 403 for a name that a foreign page may have brought here.
 
-    A page can let its own name point to 127.0.0.1, so the name asked for must be the machine's
-    own; and a page served from elsewhere, even by another port here, must not post.
+    A page can let its own name point to 127.0.0.1, so the name asked for must be the machine's own.
     """
     hosts = headers.getlist("host")
     host = hosts[0] if len(hosts) == 1 else ""
-    if not is_loopback(host):
+    if not (any_host or is_loopback(host)):
         raise Problem(
             403,
             "foreign-host",
             "the Host header does not name this machine",
             mend="ask 127.0.0.1, localhost or [::1]",
         )
+    return host
+
+
+def check_origin(method: str, headers: Headers, host: str) -> None:
+    """Raise 403 when a page served from elsewhere, even by another port here, wants to post."""
     origin = headers.get("origin")
     if method not in _READING and origin is not None and not _same_origin(origin, host):
         raise Problem(

@@ -57,7 +57,8 @@ class App:
         self._face = face
         health = face.handles.health
         open_paths = probe_paths(health.prefix, health.ready_alias)
-        self._app: ASGIApp = Door(health.wrap(api), guard, open_paths)
+        any_host = face.handles.settings.node.allow_remote
+        self._app: ASGIApp = Door(health.wrap(api), guard, open_paths, any_host=any_host)
 
     @property
     def streams(self) -> Streams:
@@ -156,7 +157,7 @@ class Server:
         self._idle = asyncio.Event()
         self._idle.set()
         host, port = listener.getsockname()[:2]
-        self.url = f"http://{Address(host=host, port=port)}"
+        self.url = f"http://{Address(host=host, port=port).from_here}"
 
     async def serve(self) -> None:
         """Serve until `close`, then stay until cancelled: a loop that ends would count as an error.

@@ -47,9 +47,7 @@ async def service_view(handles: Handles, spec: ServiceSpec) -> View:
 
 def gateway_url(handles: Handles) -> str:
     """Return where a caller on this machine reaches the gateway."""
-    listen = handles.settings.gateway.listen
-    local = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  (compared with, never bound to)
-    return f"http://{listen.model_copy(update={'host': local.get(listen.host, listen.host)})}"
+    return f"http://{handles.settings.gateway.listen.from_here}"
 
 
 def _url(handles: Handles, spec: ServiceSpec) -> str | None:
@@ -110,7 +108,7 @@ async def node_view(handles: Handles) -> View:
         "started": world.started_at,
         "halted": handles.desk.halted(),
         "data_dir": str(handles.settings.data_dir.resolve()),
-        "url": f"http://{handles.settings.node.listen}",
+        "url": f"http://{handles.settings.node.listen.from_here}",
     }
 
 

@@ -8,6 +8,7 @@ import pytest
 from dreamnet.kernel.ports import free_port, is_free
 from dreamnet.kernel.programs import find_program
 from dreamnet.model.address import parse_address
+from dreamnet.model.settings import load_settings
 
 
 def test_a_listened_port_is_not_free_and_then_is() -> None:
@@ -71,3 +72,23 @@ def test_a_wrong_address_says_the_form(text: str) -> None:
 
 def test_an_address_may_be_ipv6() -> None:
     assert str(parse_address("[::1]:8080")) == "[::1]:8080"
+
+
+@pytest.mark.parametrize(
+    ("listens", "reached"),
+    [
+        ("0.0.0.0:80", "127.0.0.1:80"),
+        ("[::]:80", "[::1]:80"),
+        ("10.0.0.7:80", "10.0.0.7:80"),
+    ],
+)
+def test_what_listens_everywhere_is_reached_from_here(listens: str, reached: str) -> None:
+    assert str(parse_address(listens).from_here) == reached
+
+
+def test_others_may_reach_the_api_where_the_file_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "dreamnet.toml"
+    file.write_text(
+        '[node]\nlisten = "0.0.0.0:7300"\nallow_remote = true\n[services.a]\nrun = "true"\n'
+    )
+    assert load_settings(file).node.listen.from_here.is_loopback

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from starlette.datastructures import Headers
 from web_stage import Stage
 
 from dreamnet.web import door
-from dreamnet.web.door import SECURITY_HEADERS, is_loopback
+from dreamnet.web.door import SECURITY_HEADERS, check_host, is_loopback
+from dreamnet.web.problems import Problem
 
 LOOPBACK = [
     "127.0.0.1",
@@ -117,3 +119,10 @@ async def test_an_unknown_path_and_method_are_problems(stage: Stage) -> None:
         assert answer.status == 405
         assert answer.headers["Allow"] == "GET"
         assert (await answer.json(content_type=None))["status"] == 405
+
+
+def test_any_name_is_taken_only_where_others_may_ask() -> None:
+    headers = Headers({"host": "dreamnet.example:7300"})
+    assert check_host(headers, any_host=True) == "dreamnet.example:7300"
+    with pytest.raises(Problem, match="does not name this machine"):
+        check_host(headers, any_host=False)
