@@ -7,8 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import Any
 
 import psutil
 
+from dreamnet.client import Client, ClientError
 from dreamnet.kernel.ports import free_port
 
 TINY = Path(__file__).parent / "tiny.py"
@@ -110,11 +109,9 @@ class Crowd:
     def ask(self, path: str) -> Any:
         """Ask the API; None while it does not answer."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.api}{path}", timeout=30) as answer:
-                body = answer.read()
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            return Client.from_data_dir(self.folder / ".dreamnet", timeout=30).get(path)
+        except ClientError:
             return None
-        return body.decode() if path == "/metrics" else json.loads(body)
 
     def instances(self) -> list[dict[str, Any]]:
         """Every instance as the API tells of it."""

@@ -34,7 +34,8 @@ class Asker:
         body = b"""{"agent": "relaybot", "input": {"from": "operator", "to": "dreamkeeper",
             "message": "look-again", "payload": {}}}"""
         url = f"http://127.0.0.1:{self.here.api}/api/agent"
-        request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+        headers = {"Content-Type": "application/json", **self.here.bearer()}
+        request = urllib.request.Request(url, body, headers)
         began = time.monotonic()
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:

@@ -33,7 +33,7 @@ class Address(Record):
 
     @property
     def from_here(self) -> Address:
-        """Return where a caller on this machine reaches it: what listens everywhere, on loopback."""
+        """Return where a caller on this machine reaches it; any address means loopback."""
         return self.model_copy(update={"host": _ANY.get(self.host, self.host)})
 
     def collides_with(self, other: Address) -> bool:

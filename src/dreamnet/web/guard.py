@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from ipaddress import IPv6Address, ip_address
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from starlette.datastructures import Headers
 from starlette.types import Scope as AsgiScope
 
+from dreamnet.kernel.errors import Unavailable
 from dreamnet.model.tokens import Token
 from dreamnet.web.bucket import Buckets, Rate
 from dreamnet.web.keyring import Keyring
@@ -47,8 +49,8 @@ class Guard:
     def recognise(self, scope: AsgiScope, headers: Headers) -> None:
         """Note the token of a request to an open page, if it has a valid one; refuse nobody."""
         text = _bearer(headers)
-        if text and self._keyring.is_open:
-            scope[ADMITTED] = self._keyring.find(text)
+        with contextlib.suppress(Unavailable):  # the node is starting: it stays mute
+            scope[ADMITTED] = self._keyring.find(text) if text else None
 
     def admit(self, scope: AsgiScope, headers: Headers) -> None:
         """Note the token of a request; raise 401, 403 or 429 when it may not come in."""

@@ -66,26 +66,24 @@ class Keyring:
                 async with self._changing:
                     await self._look()
 
-    @property
-    def is_open(self) -> bool:
-        """Return whether the tokens are known."""
-        return self._tokens is not None
-
     def find(self, text: str) -> Token | None:
         """Return the valid token of this text, None when there is none.
 
-        An unknown id takes the same way as a wrong secret. `Unavailable` before `open`.
+        An unknown id takes the same way as a wrong secret. Before `open` only the file's own token
+        is known, so that commands here hear what a waiting node waits for; else `Unavailable`.
         """
-        if self._tokens is None:
-            raise Unavailable("the node is starting and knows no tokens yet")
         text = text[: LONGEST_TEXT + 1]
+        if self._tokens is None:
+            return self._own_before_opening(text)
         token = self._tokens.get(id_in(text))
         same = hmac.compare_digest(hash_of(text), token.hash if token else _NOBODYS_HASH)
         return token if token and same and token.is_valid(self._clock.now()) else None
 
     def is_valid(self, token: Token) -> bool:
         """Return whether a token that was found before still opens anything."""
-        held = (self._tokens or {}).get(token.id)
+        if self._tokens is None:
+            return token.name == OWN_NAME
+        held = self._tokens.get(token.id)
         return held is not None and held.is_valid(self._clock.now())
 
     def tokens(self) -> list[Token]:
@@ -141,6 +139,15 @@ class Keyring:
             self._file.chmod(0o600)
             return self._file.read_text("utf-8").strip()
         return ""
+
+    def _own_before_opening(self, text: str) -> Token:
+        held = self._read_file()
+        if not held or not hmac.compare_digest(hash_of(text), hash_of(held)):
+            raise Unavailable("the node is starting and knows no tokens yet")
+        now = self._clock.now()
+        return Token(
+            id=id_in(text), name=OWN_NAME, scope=Scope.ADMIN, hash=hash_of(text), created=now
+        )
 
     def _drawn(self, wish: Wish) -> tuple[Token, str]:
         made = TokenId(fresh_id("tok"))

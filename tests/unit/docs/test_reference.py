@@ -16,8 +16,6 @@ from dreamnet.model.sections import NodeSettings
 from dreamnet.model.settings import SECTIONS, SERVICES, Settings
 from dreamnet.model.watch_written import WatchAsWritten
 from dreamnet.model.written import ServiceAsWritten
-from dreamnet.web.scopes import SCOPES
-from tools.reference.api import operations
 from tools.reference.commands import commands
 from tools.reference.pages import PAGES, Page
 from tools.reference.sections import headings, table, with_table
@@ -89,13 +87,6 @@ def test_every_command_has_a_section_an_example_and_json() -> None:
             assert "Example" in (command.epilog or ""), f"{name}: --help shows no example"
             options = {one for option in command.params for one in option.opts}
             assert "--json" in options, f"{name}: has no --json"
-
-
-# -- API
-
-
-def test_every_route_has_a_scope_and_every_scope_a_route() -> None:
-    assert set(operations()) == set(SCOPES) - {("GET", "/openapi.json")}
 
 
 # -- the writing itself

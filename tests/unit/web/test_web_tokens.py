@@ -200,13 +200,17 @@ async def test_a_token_that_asks_too_often_waits(
     assert (await stage.get("/health/live"))[0] == 200
 
 
-async def test_a_node_that_starts_says_so(stage: Stage) -> None:
+async def test_a_node_that_starts_opens_to_its_own_token_only(stage: Stage) -> None:
+    _, other = await made(stage, Scope.ADMIN)
     closed = Keyring(stage.store, SystemClock(), stage.folder / "token")
     with pytest.raises(Unavailable):
-        closed.find(stage.token)
+        closed.find(other)
     stage.app._app._guard = guard.Guard(closed, lambda: 0.0)
+    assert (await stage.get("/api/status"))[0] == 200
+    assert (await asked(stage, "GET", "/api/status", other))[0] == 503
+    assert (await asked(stage, "GET", "/health/live", other))[0] == 200
+    (stage.folder / "token").unlink()
     assert (await stage.get("/api/status"))[0] == 503
-    assert (await stage.get("/health/live"))[0] == 200
 
 
 # -- the file of the node's own token

@@ -91,8 +91,8 @@ class Stage:
         return f"http://127.0.0.1:{self.gateway_port}"
 
     def client(self) -> Client:
-        """Return a client of the running node."""
-        return Client(f"http://127.0.0.1:{self.api_port}", timeout=5.0)
+        """Return a client of the running node; ClientError before there is one."""
+        return Client.from_data_dir(self.data_dir, timeout=5.0)
 
 
 def examples() -> Path:
