@@ -23,7 +23,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "dreamnet.cli.status:status",
         "Show the node, the gateway, every service and what is only watched.",
     ),
-    "dreams": ("dreamnet.cli.dreams:dreams", "List what went wrong, or tell one dream's story."),
+    "dreams": (
+        "dreamnet.cli.dreams:dreams",
+        "List what went wrong, tell one dream's story, or what would have been done.",
+    ),
     "logs": ("dreamnet.cli.logs:logs", "Show the last log lines of a service."),
     "events": ("dreamnet.cli.events:events", "Show the ledger: everything that happened."),
     "restart": ("dreamnet.cli.restart:restart", "Restart a service, slot by slot, or one slot."),

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from typing import Any, get_args
 
-import click
 import pytest
 from pydantic import BaseModel
 
@@ -16,9 +15,8 @@ from dreamnet.model.sections import NodeSettings
 from dreamnet.model.settings import SECTIONS, SERVICES, Settings
 from dreamnet.model.watch_written import WatchAsWritten
 from dreamnet.model.written import ServiceAsWritten
-from tools.reference.commands import commands
 from tools.reference.pages import PAGES, Page
-from tools.reference.sections import headings, table, with_table
+from tools.reference.sections import table, with_table
 from tools.reference.settings import TABLES
 
 REEF = "reef"  # shown by its offices
@@ -73,20 +71,6 @@ def test_every_setting_says_what_it_is_for() -> None:
 def test_a_shared_database_promises_no_second_node() -> None:
     words = NodeSettings.model_fields["store"].description or ""
     assert "one node works on one database" in words
-
-
-# -- commands
-
-
-def test_every_command_has_a_section_an_example_and_json() -> None:
-    cli = next(page for page in PAGES if page.file.name == "cli.md")
-    titles = [one.strip("`") for one in headings(cli.file.read_text(encoding="utf-8"))]
-    for name, command in commands():
-        assert [one for one in titles if one == name or one.startswith(f"{name} ")], name
-        if not isinstance(command, click.Group):
-            assert "Example" in (command.epilog or ""), f"{name}: --help shows no example"
-            options = {one for option in command.params for one in option.opts}
-            assert "--json" in options, f"{name}: has no --json"
 
 
 # -- the writing itself
