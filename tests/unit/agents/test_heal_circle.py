@@ -127,23 +127,6 @@ async def test_a_hang_is_replaced_while_the_old_one_still_stands(tmp_path: Path)
         assert (await one.dreams())[0].tries[0].remedy == "replace"
 
 
-async def test_an_old_answer_about_life_from_its_start_is_no_hang(tmp_path: Path) -> None:
-    async with rig(tmp_path) as one:
-        for _ in range(5):
-            await one.beat(0.1, probes=False)
-        starting = one.instance(1)
-        for _ in range(3):
-            one.answer(starting, good=False, only=Aspect.LIVE)
-        one.answer(starting, good=True, only=Aspect.READY)
-        await one.dreamkeeper.tick()
-        assert await one.dreams() == []
-        one.answer(starting, good=True, only=Aspect.LIVE)
-        for _ in range(3):
-            one.answer(starting, good=False, only=Aspect.LIVE)
-        await one.dreamkeeper.tick()
-        assert [dream.symptom.kind for dream in await one.dreams()] == [SymptomKind.HANG]
-
-
 async def test_lost_readiness_of_all_is_one_dream_and_no_restart(tmp_path: Path) -> None:
     async with rig(tmp_path) as one:
         await up(one)
