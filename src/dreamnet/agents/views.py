@@ -160,15 +160,9 @@ def _slot(world: World, spec: ServiceSpec, slot: Slot, around: tuple[datetime, P
 
 
 def _is_starting(seen: InstanceSeen, age: timedelta, spec: ServiceSpec) -> bool:
-<<<<<<< HEAD
     """It starts until both aspects were well once: one is asked before the other.
 
     An instance of which we only heard nothing for we were late ourselves gets some more time.
-=======
-    """An instance of which we only heard nothing for we were late ourselves gets some more time.
-
-    Both aspects count: readiness may be well while the last answer about life is an old one.
->>>>>>> 2d90021 (An old answer about life from an instance's start is no hang; what the list of commands says of dreams)
     """
     was_well = seen.ready.ever_well and seen.live.ever_well
     return not was_well and (age < spec.health.start_period or seen.ready.undecided)
