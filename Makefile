@@ -6,12 +6,12 @@ export PYTHON
 
 RUN := .venv/bin
 # Where gates look; folders that do not exist are left out.
-CODE := $(wildcard src tests tools bench examples)
+CODE := $(wildcard src tests tools bench examples deploy)
 COMPILE := $(RUN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
 .PHONY: help setup setup-node demo test gates lint types imports sizes licences dependencies \
-	pytest domain chaos deep bench lock wheel reference tree format clean
+	pytest domain chaos containers deep bench lock wheel reference tree format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -63,6 +63,9 @@ domain: setup ## the domain is covered whole, by branch (uses the last `make pyt
 
 chaos: setup ## long: kill everything again and again: DREAMNET_CHAOS_SEED=1 DREAMNET_CHAOS_ROUNDS=200 make chaos
 	$(RUN)/python -m pytest -m "slow or not slow" --timeout=3600 -rP tests/chaos tests/journeys $(ARGS)
+
+containers: setup ## the image, built and run on a real Docker Engine (Debian: docker.io mmdebstrap)
+	$(RUN)/python -m pytest -m slow --timeout=1800 -rP tests/containers $(ARGS)
 
 deep: setup ## longest: every test with thousands of examples of each property
 	$(RUN)/python -m pytest -m "slow or not slow" --hypothesis-profile=deep --timeout=7200 $(ARGS)
