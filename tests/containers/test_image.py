@@ -98,7 +98,9 @@ class Container:
 
     def get(self) -> int:
         """Ask the shop through the published port; 0 when nothing answers."""
-        ports = self.engine.inspect(self.name)["NetworkSettings"]["Ports"]["8080/tcp"]
+        ports = self.engine.inspect(self.name)["NetworkSettings"]["Ports"].get("8080/tcp")
+        if not ports:  # it does not run
+            return 0
         url = f"http://127.0.0.1:{ports[0]['HostPort']}/products"
         request = urllib.request.Request(url, headers={"Host": "shop.localhost"})
         try:
