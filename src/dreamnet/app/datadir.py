@@ -7,6 +7,7 @@ import errno
 import fcntl
 import json
 import os
+import stat
 from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,6 +25,7 @@ from dreamnet.model.instances import Exit
 from dreamnet.root import AGAIN_CODE
 
 ROOM_BYTES = 256 * 1024  # what the start of a node writes, generously
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _PERMISSION = "give yourself write permission, or set another [node] data_dir"
 _MENDS = {
     errno.ENOSPC: "free space on this disk",
@@ -40,7 +42,7 @@ class Taken(UserError):
 
 @dataclass(frozen=True)
 class DataDir:
-    """Paths of everything DreamNet keeps on disk; created with no rights for others."""
+    """Paths of everything DreamNet keeps on disk; others have no rights there."""
 
     path: Path
 
@@ -85,9 +87,10 @@ class DataDir:
         return self.path / "node.json"
 
     def create(self) -> None:
-        """Make the folder; UserError when it cannot be written."""
+        """Make the folder ours alone; UserError when it cannot be that or cannot be written."""
         try:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._shut()
             self.reserve.give_if_full()
             probe = self.path / f".write-{os.getpid()}"
             probe.touch()
@@ -104,6 +107,24 @@ class DataDir:
                 where=str(self.path),
                 mend=_MENDS.get(error.errno or 0, _PERMISSION),
             ) from error
+
+    def _shut(self) -> None:
+        """Take the rights of others from the folder: in it lie tokens and what services said."""
+        found = self.path.stat()
+        if found.st_uid != os.geteuid():
+            raise UserError.of(
+                f"the data directory belongs to user {found.st_uid}, not to {os.geteuid()}",
+                where=str(self.path),
+                mend="set [node] data_dir to a folder in it, or run this as its user",
+            )
+        if found.st_mode & _OTHERS:
+            self.path.chmod(stat.S_IMODE(found.st_mode) & ~_OTHERS)
+        if self.path.stat().st_mode & _OTHERS:
+            raise UserError.of(
+                "others may read the data directory: its file system keeps no rights",
+                where=str(self.path),
+                mend="set another [node] data_dir",
+            )
 
     def require_room(self) -> None:
         """Prove that some notes can be written; OSError when they cannot (full, read-only)."""

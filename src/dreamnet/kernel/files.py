@@ -14,6 +14,7 @@ def write_whole(path: Path, text: str, *, durable: bool = False) -> None:
     """
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     with os.fdopen(open_private(draft), "w", encoding="utf-8") as file:
+        os.fchmod(file.fileno(), 0o600)  # a draft that lay there already keeps its rights
         file.write(text)
         if durable:
             file.flush()

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from dreamnet.drivers.store.base import Answer, Tx
 from dreamnet.kernel.errors import Conflict
 from dreamnet.kernel.ids import fresh_id
+from dreamnet.model.tokens import Token
 from dreamnet.web.face import answer
 from dreamnet.web.handles import Handles
 from dreamnet.web.problems import Problem
@@ -21,7 +22,7 @@ Key = Annotated[
     Header(
         min_length=1,
         max_length=200,
-        description="the same key and body is one effect, and the same answer",
+        description="the same key, body and token is one effect, and the same answer",
     ),
 ]
 
@@ -42,20 +43,24 @@ class Reply:
 
 @dataclass(frozen=True)
 class Ask:
-    """One request: what it asks for, and the key under which its answer is kept (None: not).
-
-    `by` names the token that asks; it does not tell requests apart.
-    """
+    """One request: what it asks for, by whom, and the key it came with (None: it is not kept)."""
 
     what: str
     body: object
-    key: str | None = None
-    by: str = ""
+    by: Token
+    sent_key: str | None = None
 
     @property
     def reason(self) -> str:
         """Return why the action is proposed, for the ledger."""
-        return f"asked for through the API by {self.by}"
+        return f"asked for through the API by {self.by.name}"
+
+    @property
+    def key(self) -> str | None:
+        """Return what the answer is kept under: keys are each token's own, however alike."""
+        if self.sent_key is None:
+            return None
+        return hashlib.sha256(f"{self.by.id}\n{self.sent_key}".encode()).hexdigest()
 
     @property
     def digest(self) -> str:

@@ -85,7 +85,9 @@ async def test_a_restart_that_an_earlier_node_could_not_record_bars_nothing(stag
     from dreamnet.web.replies import Ask
     from dreamnet.web.restart import own_restart
 
-    stale = await stage.handles.desk.propose(own_restart(Ask("agent", None, "stale", "test")))
+    [own] = stage.handles.keyring.tokens()
+    ask = Ask("agent", None, own, "stale")
+    stale = await stage.handles.desk.propose(own_restart(ask))
     status, _ = await stage.ask("deploykeeper", action="restart")
     assert (status, stage.restarts) == (202, ["restart"])
     _, action = await stage.get(f"/api/actions/{stale.action.id}")

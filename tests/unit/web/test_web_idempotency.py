@@ -10,6 +10,8 @@ from web_stage import Stage, web_stage
 
 from dreamnet.model.actions import Office
 from dreamnet.model.policy import OfficeMode, OfficePolicy, ReefPolicy
+from dreamnet.model.tokens import Scope
+from dreamnet.web.keyring import Wish
 
 SCALE = {"agent": "deploykeeper", "input": {"action": "scale", "service": "shop", "replicas": 3}}
 LESS = {"agent": "deploykeeper", "input": {"action": "scale", "service": "shop", "replicas": 1}}
@@ -34,6 +36,29 @@ async def test_the_same_request_again_is_the_same_answer_and_no_second_effect(st
         assert AGAIN not in first.headers
         assert second.headers[AGAIN] == "true"
         assert await counted(stage, noun) == before + 1
+
+
+async def test_the_key_of_one_token_says_nothing_to_another(stage: Stage) -> None:
+    first = await stage.post("/api/agent", SAY, Idempotency_Key="alike")
+    _, text = await stage.handles.keyring.create(Wish("other", Scope.OPERATE, None, by="test"))
+    theirs = {"Authorization": f"Bearer {text}", "Idempotency-Key": "alike"}
+    for body in (SAY, LOOK):
+        async with stage.client.post(stage.url + "/api/agent", json=body, headers=theirs) as answer:
+            assert answer.status == (202 if body is SAY else 422)
+            assert AGAIN not in answer.headers
+            assert (await answer.json()).get("link") != (await first.json())["link"]
+    assert await counted(stage, "messages") == 2
+    again = await stage.post("/api/agent", SAY, Idempotency_Key="alike")
+    assert (await again.json(), again.headers[AGAIN]) == (await first.json(), "true")
+
+
+async def test_the_action_of_one_token_is_not_given_to_another(stage: Stage) -> None:
+    first = await stage.post("/api/agent", SCALE, Idempotency_Key="alike")
+    await stage.performed((await first.json())["link"])
+    _, text = await stage.handles.keyring.create(Wish("other", Scope.OPERATE, None, by="test"))
+    theirs = {"Authorization": f"Bearer {text}", "Idempotency-Key": "alike"}
+    async with stage.client.post(stage.url + "/api/agent", json=SCALE, headers=theirs) as answer:
+        assert (await answer.json()).get("link") != (await first.json())["link"]
 
 
 async def test_the_layout_of_the_json_does_not_matter(stage: Stage) -> None:

@@ -33,7 +33,7 @@ async def approve_action(
     action: str, face: AnyFace, caller: Caller, idempotency_key: Key = None
 ) -> Response:
     """Let a waiting action out; 409 when it is decided already or cannot be let out now."""
-    return await _decide(face, Ask(f"approve {action}", None, idempotency_key, caller.name), action)
+    return await _decide(face, Ask(f"approve {action}", None, caller, idempotency_key), action)
 
 
 @router.post("/{action}/deny")
@@ -41,14 +41,14 @@ async def deny_action(
     action: str, face: AnyFace, caller: Caller, idempotency_key: Key = None
 ) -> Response:
     """Refuse a waiting action; 409 when it is decided already."""
-    return await _decide(face, Ask(f"deny {action}", None, idempotency_key, caller.name), action)
+    return await _decide(face, Ask(f"deny {action}", None, caller, idempotency_key), action)
 
 
 async def _decide(face: Face, ask: Ask, action: str) -> Response:
     approve = ask.what.startswith("approve ")
 
     async def decide() -> Reply:
-        decided = await face.handles.desk.decide(ActionId(action), approve=approve, by=ask.by)
+        decided = await face.handles.desk.decide(ActionId(action), approve=approve, by=ask.by.name)
         return Reply(200, action_view(decided) | {"link": f"/api/actions/{decided.id}"})
 
     async with face.deciding:

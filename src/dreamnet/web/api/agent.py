@@ -69,7 +69,7 @@ async def ask_agent(
     call: AgentCall, node: Node, caller: Caller, idempotency_key: Key = None
 ) -> Response:
     """Ask an agent: a question is answered at once (200), work gives a link to follow (202)."""
-    ask = Ask("agent", call.model_dump(mode="json"), idempotency_key, caller.name)
+    ask = Ask("agent", call.model_dump(mode="json"), caller, idempotency_key)
     match call:
         case DreamKeeperCall():
             return await Replies(node, ask).question(lambda: _dreamkeeper(node, call))
