@@ -28,7 +28,9 @@ from dreamnet.app.site import Site, site_of
 from dreamnet.drivers.store.copies import Content, copy_out, prove
 from dreamnet.kernel.errors import ConfigError, Conflict, Corrupt, UserError
 from dreamnet.kernel.toml import Document, parse_toml
-from dreamnet.model.settings import SECTIONS
+from dreamnet.model.settings import SECTIONS, SERVICES
+from dreamnet.model.watch_written import WATCH, expand_watched, is_watched
+from dreamnet.model.watches import holds_secrets
 
 
 @dataclass(frozen=True)
@@ -148,3 +150,16 @@ def _secrets(document: Document) -> Iterator[tuple[str, str]]:
             value = written.get(name)
             if SecretStr in (field.annotation, *get_args(field.annotation)):
                 yield f"{section}.{name}", value if isinstance(value, str) else ""
+    yield from _watched_urls(document)
+
+
+def _watched_urls(document: Document) -> Iterator[tuple[str, str]]:
+    """Yield the watched URLs that hold credentials; others may be read by everybody."""
+    services = cast("dict[str, object]", document.data.get(SERVICES) or {})
+    for name, table in services.items():
+        if not is_watched(table):
+            continue
+        watch: object = expand_watched(cast("dict[str, object]", table))[WATCH]
+        url = cast("dict[str, object]", watch).get("url") if isinstance(watch, dict) else None
+        if isinstance(url, str) and holds_secrets(url):
+            yield f"{SERVICES}.{name}.{WATCH}", url

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -26,10 +27,14 @@ class Reserve:
         self._file = folder / "reserve"
 
     def look(self) -> None:
-        """Give the reserve away on a full disk, make it anew once there is room again."""
-        self.give_if_full()
-        if not self._file.exists() and self._free() > SIZE + AMPLE:
-            self._make()
+        """Give the reserve away on a full disk, make it anew once there is room again.
+
+        Where nothing may be written (read-only, a quota) there is none; the store tells of that.
+        """
+        with contextlib.suppress(OSError):
+            self.give_if_full()
+            if not self._file.exists() and self._free() > SIZE + AMPLE:
+                self._make()
 
     def give_if_full(self) -> None:
         """Give it away when next to nothing is free."""
@@ -44,12 +49,19 @@ class Reserve:
 
     def _make(self) -> None:
         draft = self._file.with_name(".reserve")
-        handle = open_private(draft)
         try:
-            if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(handle, 0, SIZE)
-            else:  # macOS
-                os.write(handle, bytes(SIZE))
-        finally:
-            os.close(handle)
-        draft.replace(self._file)
+            _fill(open_private(draft))
+            draft.replace(self._file)
+        except OSError:
+            draft.unlink(missing_ok=True)
+            raise
+
+
+def _fill(handle: int) -> None:
+    try:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(handle, 0, SIZE)
+        else:  # macOS
+            os.write(handle, bytes(SIZE))
+    finally:
+        os.close(handle)

@@ -22,7 +22,9 @@ class Site:
 
     def refuse_running(self) -> None:
         """`Conflict` while a node, or a root that would start one, runs here."""
-        pid = living_root(self.data.path) or living_node(self.data.path)
+        pid = living_root(self.data.path)  # 0: one that has not said who it is
+        if pid is None:
+            pid = living_node(self.data.path)
         if pid is not None:
             raise Conflict.of(
                 f"DreamNet runs here (pid {pid or 'unknown'})",

@@ -152,6 +152,14 @@ def shown_url(url: str) -> str:
     return f"{parts.scheme}://{masked}{parts.path}" + (f"?{query}" if query else "")
 
 
+def holds_secrets(url: str) -> bool:
+    """Return whether a URL holds something that must not be shown; so does one without a form."""
+    try:
+        return shown_url(url) != url
+    except ValueError:
+        return True
+
+
 def _masked(pair: str) -> str:
     name, equals, _ = pair.partition("=")
     return f"{name}={MASK}" if equals else MASK

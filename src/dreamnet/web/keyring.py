@@ -49,7 +49,8 @@ class Keyring:
         self._store = store
         self._clock = clock
         self._file = file
-        self._tokens: dict[TokenId, Token] | None = None
+        self._tokens: dict[TokenId, Token] = {}
+        self._is_open = False
         self._changing = asyncio.Lock()
 
     async def open(self) -> None:
@@ -57,14 +58,20 @@ class Keyring:
         async with self._changing:
             await self._look()
             await self._keep_own()
+            self._is_open = True
 
     async def run(self) -> None:
-        """Look for what other nodes changed, for ever."""
+        """Look for what other nodes changed, for ever.
+
+        One that took over this database for a while has ended our own token: there is a new one
+        once we may write again.
+        """
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
-            with contextlib.suppress(Transient):  # what is known goes on to hold
+            with contextlib.suppress(Transient, OSError):  # what is known goes on to hold
                 async with self._changing:
                     await self._look()
+                    await self._keep_own()
 
     def find(self, text: str) -> Token | None:
         """Return the valid token of this text, None when there is none.
@@ -73,22 +80,23 @@ class Keyring:
         is known, so that commands here hear what a waiting node waits for; else `Unavailable`.
         """
         text = text[: LONGEST_TEXT + 1]
-        if self._tokens is None:
-            return self._own_before_opening(text)
+        return self._known(text) if self._is_open else self._own_before_opening(text)
+
+    def _known(self, text: str) -> Token | None:
         token = self._tokens.get(id_in(text))
         same = hmac.compare_digest(hash_of(text), token.hash if token else _NOBODYS_HASH)
         return token if token and same and token.is_valid(self._clock.now()) else None
 
     def is_valid(self, token: Token) -> bool:
         """Return whether a token that was found before still opens anything."""
-        if self._tokens is None:
+        if not self._is_open:
             return token.name == OWN_NAME
         held = self._tokens.get(token.id)
         return held is not None and held.is_valid(self._clock.now())
 
     def tokens(self) -> list[Token]:
         """Return every token, ended ones too, oldest first."""
-        return list((self._tokens or {}).values())
+        return list(self._tokens.values())
 
     async def create(self, wish: Wish) -> tuple[Token, str]:
         """Make a token and return it with its text, which nobody can show again.
@@ -108,13 +116,13 @@ class Keyring:
         """
         async with self._changing:
             now = self._clock.now()
-            known = (self._tokens or {}).get(token_id)
+            known = self._tokens.get(token_id)
             if known is None:
                 raise NotFound.of("there is no such token", mend="dreamnet token list")
             await self._store.tx(lambda tx: _end(tx, known, by, now))
             await self._look()
             await self._keep_own()
-            return (self._tokens or {}).get(token_id, known)
+            return self._tokens.get(token_id, known)
 
     async def _look(self) -> None:
         found = await self._store.read(lambda tx: tx.tokens.all())
@@ -123,9 +131,11 @@ class Keyring:
     async def _keep_own(self) -> None:
         """Write a new token into the file unless the one there opens everything."""
         held = await asyncio.to_thread(self._read_file)
-        found = self.find(held) if held else None
+        found = self._known(held) if held else None
         if found is not None and found.scope is Scope.ADMIN:
             return
+        # Not before the store takes it: the token in the file may be needed to ask why it does not.
+        await self._store.tx(lambda tx: tx.prove_writable())
         token, text = self._drawn(Wish(OWN_NAME, Scope.ADMIN, None, _NODE))
         # The file first: were it lost after the commit, a token would live that nobody holds.
         await asyncio.to_thread(write_whole, self._file, text + "\n", durable=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import itertools
 import os
 import shutil
@@ -105,6 +106,17 @@ def test_secrets_in_the_settings_stay_here(old: Path) -> None:
     assert _without_secrets(escaped, old) == ("", ("node.store",)), "rather none than a secret"
 
 
+def test_a_watched_url_with_credentials_stays_here_another_does_not(old: Path) -> None:
+    table = '[services.bank]\nwatch = "https://me:hunter-22@bank.example/"\n'
+    table += '[services.mail.watch]\nurl = "https://mail.example/?key=s-33"\nstatus = 200\n'
+    table += '[services.open]\nwatch = "https://open.example/health"\n'
+    kept, removed = _without_secrets(old.read_text() + table, old)
+    assert removed == ("services.bank.watch", "services.mail.watch")
+    assert "hunter-22" not in kept
+    assert "s-33" not in kept
+    assert 'watch = "https://open.example/health"' in kept
+
+
 def test_a_backup_is_replaced_and_nothing_else_is(old: Path, tmp_path: Path) -> None:
     file = make_backup(old, tmp_path / "b.zip", NOW).file
     fill(old, "d")
@@ -117,6 +129,19 @@ def test_a_backup_is_replaced_and_nothing_else_is(old: Path, tmp_path: Path) -> 
     assert mine.read_text() == "my thesis"
     named = make_backup(old, tmp_path, NOW).file
     assert named == tmp_path / "dreamnet-20261125-031500.zip"
+
+
+def test_a_root_that_has_not_said_who_it_is_is_not_restored_under(
+    old: Path, tmp_path: Path
+) -> None:
+    file = make_backup(old, None, NOW).file
+    new = write_site(tmp_path / "new")
+    lock = tmp_path / "new" / ".dreamnet" / "root.lock"
+    lock.parent.mkdir()
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(Conflict, match="pid unknown"):
+            restore_backup(file, new, NOW, force=False)
 
 
 def test_no_store_is_told_and_none_is_made(tmp_path: Path) -> None:

@@ -313,7 +313,7 @@ def test_a_database_that_is_away_or_open_to_readers(
 ) -> None:
     change(site, "[node]", f'[node]\nstore = "{postgres_url}"')
     found = troubles(site)
-    assert "others may read the password" in found.pop("settings").seen
+    assert "others may read a secret" in found.pop("settings").seen
     assert "none of ours" in found.pop("store").seen
     assert found == {}
     (site / "dreamnet.toml").chmod(0o600)
@@ -371,3 +371,9 @@ def test_a_halt_is_told_with_its_reason(site: Path) -> None:
     found = the_only_trouble(site)
     assert (found.name, found.level, found.mend) == ("halt", Level.WARN, "dreamnet resume")
     assert "we move the database" in found.seen
+
+
+def test_a_heartbeat_open_to_readers(site: Path) -> None:
+    change(site, "[node]", '[node]\nheartbeat = "https://beats.example/s-33"')
+    site.joinpath("dreamnet.toml").chmod(0o644)
+    assert "others may read a secret" in troubles(site)["settings"].seen

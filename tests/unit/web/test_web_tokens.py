@@ -16,6 +16,7 @@ from web_stage import Stage, until
 
 from dreamnet.kernel.clock import SystemClock
 from dreamnet.kernel.errors import Conflict, NotFound, Unavailable
+from dreamnet.kernel.tasks import Tasks
 from dreamnet.model.tokens import Scope, TokenId, hash_of, id_in, token_text
 from dreamnet.testing.store import memory_store
 from dreamnet.web import guard, streams
@@ -254,6 +255,49 @@ async def test_a_file_that_opens_nothing_is_replaced(tmp_path: Path, damage: str
         assert keyring.find(before.strip()) is None
         valid = [one for one in keyring.tokens() if one.name == "local" and keyring.is_valid(one)]
         assert len(valid) == 1
+
+
+class _Reading:
+    """A store that takes nothing: its disk is full, or another node has it."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    async def read(self, work: Any) -> Any:
+        return await self._inner.read(work)
+
+    async def tx(self, work: Any) -> Any:
+        raise Unavailable("full")
+
+
+async def test_a_node_whose_store_takes_no_write_still_opens_to_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    text = token_text(TokenId("tok-1"), "secret")
+    file.write_text(text)
+    async with memory_store() as store:
+        keyring: Any = Keyring(_Reading(store), SystemClock(), file)  # type: ignore[arg-type]
+        with pytest.raises(Unavailable):
+            await keyring.open()
+        assert file.read_text() == text
+        found = keyring.find(text)
+        assert found is not None
+        assert keyring.is_valid(found)
+
+
+async def test_an_own_token_that_another_node_ended_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dreamnet.web.keyring.LOOK_EVERY_S", 0.01)
+    (tmp_path / "other").mkdir()
+    file = tmp_path / "token"
+    async with memory_store() as store:
+        here = await opened(tmp_path, store)
+        ended = file.read_text().strip()
+        await opened(tmp_path / "other", store)
+        async with Tasks("test") as tasks:
+            tasks.loop("keyring", here.run)
+            await until(lambda: here.find(ended) is None)
+            await until(lambda: here.find(file.read_text().strip()) is not None)
 
 
 async def test_revoking_the_own_token_makes_a_new_one_at_once(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def judge_settings(written: Configuration) -> Iterator[Finding]:
         yield from _environments(written)
     if written.exposed:
         mend = f"chmod 600 {written.file}"
-        yield warn("settings", "others may read the password in it", written.file, mend)
+        yield warn("settings", "others may read a secret in it", written.file, mend)
 
 
 def _environments(written: Configuration) -> Iterator[Finding]:

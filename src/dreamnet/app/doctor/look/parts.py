@@ -65,8 +65,7 @@ def _ask_node(data_dir: Path) -> tuple[str, tuple[str, ...]]:
 
 def _ask_gateway(listen: Address) -> str:
     """Return why the gateway is silent; any answer of HTTP will do."""
-    host = listen.host if listen.host not in ("0.0.0.0", "::") else "127.0.0.1"  # noqa: S104
-    connection = http.client.HTTPConnection(host, listen.port, timeout=_PATIENCE_S)
+    connection = http.client.HTTPConnection(listen.from_here.host, listen.port, timeout=_PATIENCE_S)
     try:
         connection.request("HEAD", "/", headers={"Host": "doctor.dreamnet.invalid"})
         connection.getresponse()

@@ -13,6 +13,7 @@ from dreamnet.app.doctor.settings import Configuration, Gap
 from dreamnet.kernel.clock import SystemClock
 from dreamnet.kernel.errors import ConfigError
 from dreamnet.model.settings import Settings, load_settings
+from dreamnet.model.watches import UrlWatch, holds_secrets
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,17 @@ def look_at_settings(file: Path) -> Read:
         complaints=(),
         services=len(settings.services),
         gaps=asyncio.run(_gaps(settings)),
-        exposed=is_open and bool(settings.node.store.get_secret_value()),
+        exposed=is_open and _holds_secrets(settings),
     )
     return Read(facts, settings)
+
+
+def _holds_secrets(settings: Settings) -> bool:
+    node, watches = settings.node, settings.watches.values()
+    if node.store.get_secret_value() or node.heartbeat.get_secret_value():
+        return True
+    urls = [watch.url.get_secret_value() for watch in watches if isinstance(watch, UrlWatch)]
+    return any(map(holds_secrets, urls))
 
 
 async def _gaps(settings: Settings) -> tuple[Gap, ...]:
