@@ -67,6 +67,9 @@ def test_silence_is_lost_after_so_many_beats_and_not_before(rig: Rig) -> None:
     assert not rig.pulse.is_lost
     rig.beats(1)
     assert rig.pulse.is_lost
+    asked = len(rig.pulse.handles)
+    rig.beats(50)  # killed, but its disk holds it
+    assert len(rig.pulse.handles) == asked
 
 
 def test_any_answer_at_any_time_starts_the_count_again(rig: Rig) -> None:

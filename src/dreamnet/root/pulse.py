@@ -107,6 +107,8 @@ class Pulse:
                 self._felt()
             return
         self._owes = True
+        if self.is_lost:  # one that cannot die at once (a hung disk) is not asked on for hours
+            return
         with contextlib.suppress(OSError, ValueError):
             self._asked.append(_question(url))
 

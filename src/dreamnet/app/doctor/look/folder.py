@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,19 +21,19 @@ def look_at_folder(path: Path, clock: Clock) -> Folder:
     """Return what is known of the data directory, which need not exist."""
     exists = path.is_dir()
     nearest = _nearest(path)
-    stat = nearest.stat()
+    found = nearest.stat()
     return Folder(
         path=str(path),
         exists=exists,
         writable=_is_writable(nearest),
-        owner=stat.st_uid,
+        owner=found.st_uid,
         user=os.geteuid(),
-        mode=stat.st_mode & 0o7777,
+        mode=found.st_mode & 0o7777,
         readable=tuple(sorted(_readable(path))),
         disk=_disk(nearest),
-        logs=sum(file.stat().st_size for file in _files(path, _LOGS)),
+        logs=sum(seen.st_size for _, seen in _files(path, _LOGS)),
         now_s=clock.now().timestamp(),
-        newest_s=max((file.stat().st_mtime for file in _files(path, ("*",))), default=0.0),
+        newest_s=max((seen.st_mtime for _, seen in _files(path, ("*",))), default=0.0),
     )
 
 
@@ -46,17 +48,18 @@ def _nearest(path: Path) -> Path:
 
 
 def _readable(path: Path) -> Iterator[str]:
-    for file in _files(path, _PRIVATE):
-        if file.stat().st_mode & 0o077:
+    for file, seen in _files(path, _PRIVATE):
+        if seen.st_mode & 0o077:
             yield str(file)
 
 
-def _files(path: Path, patterns: tuple[str, ...]) -> Iterator[Path]:
+def _files(path: Path, patterns: tuple[str, ...]) -> Iterator[tuple[Path, os.stat_result]]:
     """Yield files that are there; the node beside us makes and removes some all the time."""
-    for pattern in patterns:
-        for file in path.glob(pattern):
-            if file.is_file():
-                yield file
+    for file in (file for pattern in patterns for file in path.glob(pattern)):
+        with contextlib.suppress(OSError):
+            seen = file.stat()  # once: it may be gone at a second look
+            if stat.S_ISREG(seen.st_mode):
+                yield file, seen
 
 
 def _disk(folder: Path) -> Disk:
