@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 from random import Random
 
-from tests.chaos.rig import Rig
+from tests.chaos.chaos_rig import Rig
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import psutil
 
+from tests.chaos.chaos_rig import REPLICAS, Dream, Rig
 from tests.chaos.faults import Fault, Faults
-from tests.chaos.rig import REPLICAS, Dream, Rig
 
 # A death that comes while the slot is healing is told by the dream under way, and one that no node
 # saw by the next one, which must come, look and write.

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.chaos.chaos_rig import REPLICAS, Rig, rig
 from tests.chaos.faults import Faults
 from tests.chaos.invariants import check
 from tests.chaos.plan import NODE_KILLS, chance, scaled
-from tests.chaos.rig import REPLICAS, Rig, rig
 from tests.chaos.vitals import grown, take
 
 # From the kill of a node to the end of the healing that its successor takes up.

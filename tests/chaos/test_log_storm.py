@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.chaos.chaos_rig import REPLICAS, Rig, rig
 from tests.chaos.faults import Faults
 from tests.chaos.invariants import check, started
 from tests.chaos.plan import chance, scaled
-from tests.chaos.rig import REPLICAS, Rig, rig
 from tests.chaos.vitals import grown, take
 
 LINES_PER_S = 10_000

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from tests.chaos.rig import Rig
+from tests.chaos.chaos_rig import Rig
 
 MEGABYTE = 1_000_000
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.chaos.chaos_rig import Rig, rig
 from tests.chaos.faults import Faults
 from tests.chaos.invariants import (
     assert_no_action_twice,
@@ -17,7 +18,6 @@ from tests.chaos.invariants import (
     tell,
 )
 from tests.chaos.plan import chance, scaled
-from tests.chaos.rig import Rig, rig
 
 HOUR_S = 3600
 # A healing takes a second or two; after a jump it may take a little longer, but no hour.
