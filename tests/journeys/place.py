@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -71,8 +71,10 @@ class Place:
     def data(self) -> Path:
         return self.folder / ".dreamnet"
 
-    def dreamnet(self, *arguments: str, limit: float = LIMIT_S) -> subprocess.CompletedProcess[str]:
-        """Run a command in the folder."""
+    def dreamnet(
+        self, *arguments: str, limit: float = LIMIT_S, handles: Sequence[int] = ()
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command in the folder; it inherits these handles besides the first three."""
         return subprocess.run(
             [sys.executable, "-m", "dreamnet", *arguments],
             cwd=self.folder,
@@ -80,6 +82,7 @@ class Place:
             text=True,
             timeout=limit,
             check=False,
+            pass_fds=handles,
         )
 
     def up(self) -> None:
