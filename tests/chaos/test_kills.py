@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,24 @@ def test_a_few_kills_of_everything(world: Rig) -> None:
     bursts(world, faults, 2)
     assert len(world.load.lost()) <= 1  # see `bursts`
     part_kills(world, faults, "envoy", 2)
+    check(world, faults)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_what_a_killed_node_was_performing_is_taken_up_at_once(world: Rig) -> None:
+    faults = Faults(world, chance("performing"))
+    claimed = "SELECT id, fence FROM actions WHERE phase = 'claimed'"
+    for _ in range(3):
+        faults.instance()
+        [(action, fence)] = world.until(lambda: world.rows(claimed))
+        faults.node()
+        began = time.monotonic()
+        ended = f"SELECT fence FROM actions WHERE id = '{action}' AND ended IS NOT NULL"
+        [(last,)] = world.until(partial(world.rows, ended))
+        print(f"chaos: ended {time.monotonic() - began:.2f} s after the kill")  # noqa: T201 - evidence
+        assert last == fence + 2, "released, then claimed: nobody waited for the lease's end"
+        world.settle()
     check(world, faults)
 
 

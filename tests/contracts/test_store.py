@@ -313,48 +313,6 @@ async def test_a_decision_is_made_once(store: SqlStore) -> None:
         await store.tx(lambda tx: tx.actions.decide(first, ActionPhase.CLAIMED, "", NOW))
 
 
-async def test_a_claim_is_exclusive_until_its_lease_ends(store: SqlStore) -> None:
-    await store.tx(lambda tx: tx.actions.insert(an_action()))
-    assert await store.tx(lambda tx: tx.actions.claim(Agent.WEAVER, "n1", NOW, LEASE)) == []
-    [mine] = await store.tx(lambda tx: tx.actions.claim(KEEPER, "n1", NOW, LEASE))
-    assert (mine.phase, mine.fence, mine.lease_owner) == (ActionPhase.CLAIMED, 1, "n1")
-    assert mine.lease_until == NOW + LEASE
-    soon, late = NOW + 2 * SECOND, NOW + 5 * SECOND
-    assert await store.tx(lambda tx: tx.actions.claim(KEEPER, "n2", soon, LEASE)) == []
-    assert await store.tx(lambda tx: tx.actions.renew(mine, NOW + 4 * SECOND))
-    assert await store.tx(lambda tx: tx.actions.claim(KEEPER, "n2", NOW + LEASE, LEASE)) == []
-    [theirs] = await store.tx(lambda tx: tx.actions.claim(KEEPER, "n2", late, LEASE))
-    assert (theirs.fence, theirs.lease_owner) == (2, "n2")
-
-
-async def test_a_performer_that_lost_its_lease_is_void(store: SqlStore) -> None:
-    await store.tx(lambda tx: tx.actions.insert(an_action()))
-    [old] = await store.tx(lambda tx: tx.actions.claim(KEEPER, "n1", NOW, LEASE))
-    late = NOW + 9 * SECOND
-    [new] = await store.tx(lambda tx: tx.actions.claim(KEEPER, "n2", late, LEASE))
-    assert not await store.tx(lambda tx: tx.actions.renew(old, late + LEASE))
-    done = ActionPhase.SUCCEEDED
-    assert not await store.tx(lambda tx: tx.actions.finish(old, done, "late", late))
-    assert await store.tx(lambda tx: tx.actions.finish(new, done, "up", late))
-    assert not await store.tx(lambda tx: tx.actions.finish(new, done, "twice", late))
-    ended = await store.read(lambda tx: tx.actions.get(new.id))
-    assert ended is not None
-    assert (ended.phase, ended.detail, ended.ended) == (done, "up", late)
-    with pytest.raises(ValueError, match="final"):
-        await store.tx(lambda tx: tx.actions.finish(new, ActionPhase.CLAIMED, "", late))
-
-
-async def test_of_many_that_claim_at_once_each_action_goes_to_one(store: SqlStore) -> None:
-    for number in range(12):
-        action = an_action(f"a{number}", target=f"shop/{number}")
-        await store.tx(lambda tx, action=action: tx.actions.insert(action))
-    claims = await asyncio.gather(
-        *(store.tx(lambda tx, n=n: tx.actions.claim(KEEPER, f"n{n}", NOW, LEASE)) for n in range(9))
-    )
-    claimed = [action.id for claim in claims for action in claim]
-    assert len(claimed) == len(set(claimed)) == 12
-
-
 async def test_only_ended_actions_are_pruned(store: SqlStore) -> None:
     await store.tx(lambda tx: tx.actions.insert(an_action("a1")))
     [claimed] = await store.tx(lambda tx: tx.actions.claim(KEEPER, "n", NOW, LEASE))

@@ -57,7 +57,7 @@ class DeployKeeper:
         await self._reconcile()
 
     async def close(self) -> None:
-        """Stop performing; claimed work is taken up by the next node when its lease is over."""
+        """Stop performing; claimed work is taken up by the next node."""
         await self._tasks.drain()
 
     async def _perform_permitted(self) -> None:

@@ -204,6 +204,13 @@ class Desk:
         now, owner = self._parts.clock.now(), self._parts.owner
         return await self._parts.store.tx(lambda tx: tx.actions.claim(performer, owner, now, LEASE))
 
+    def release(self, tx: Tx) -> int:
+        """Free what an earlier run of this node was performing; returns how many actions.
+
+        Only at the start: who holds the data directory knows that its predecessor is dead.
+        """
+        return tx.actions.release(self._parts.owner, self._parts.clock.now())
+
     async def renew(self, action: Action) -> bool:
         """Extend a claimed action's lease; false when somebody else holds it by now."""
         until = self._parts.clock.now() + LEASE

@@ -8,6 +8,7 @@ import contextlib
 from dreamnet import __version__
 from dreamnet.app.assembly import Node
 from dreamnet.app.stopping import StopRequest
+from dreamnet.drivers.store.base import Tx
 from dreamnet.kernel.errors import Transient
 from dreamnet.kernel.ids import fresh_random
 from dreamnet.kernel.log import logger
@@ -47,7 +48,13 @@ async def _open(node: Node) -> None:
     configured = {
         ServiceName(name): spec.replicas.min for name, spec in node.settings.services.items()
     }
-    node.world.want(await node.store.tx(lambda tx: tx.services.adopt(configured)))
+
+    def take_over(tx: Tx) -> dict[ServiceName, int]:
+        if released := node.handles.desk.release(tx):
+            log.info("taking up what the last node was performing", actions=released)
+        return tx.services.adopt(configured)
+
+    node.world.want(await node.store.tx(take_over))
 
 
 async def _go_on(node: Node) -> None:

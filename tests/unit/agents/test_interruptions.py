@@ -199,6 +199,31 @@ async def test_a_new_node_leaves_old_and_well_instances_alone(tmp_path: Path) ->
         assert dream.symptom.kind == "all-unready", "unready ones are not restarted either"
 
 
+async def test_what_a_dead_node_was_performing_is_taken_up_at_once_and_done_once(
+    tmp_path: Path,
+) -> None:
+    async with rig(tmp_path) as first:
+        await up(first)
+        action = await propose(first, Verb.RESTART, "shop/1")
+        started = len(first.platform.machine.started)
+        await first.beat(0.01, probes=False)
+        await first.until(
+            lambda: len(first.platform.machine.started) > started, beats=200, seconds=0.001
+        )
+    async with rig(tmp_path, machine=first.platform.machine, clock=first.clock) as second:
+        second.world.adopt(await second.platform.observe())
+        [held] = [one for one in await second.actions() if one.id == action.id]
+        assert held.lease_until is not None
+        assert held.lease_until > second.clock.now(), "the dead node's lease goes on"
+        assert await second.store.tx(second.desk.release) == 1
+        await second.beat(0.01)
+        [taken] = [one for one in await second.actions() if one.id == action.id]
+        assert taken.fence == held.fence + 2
+        assert not await second.desk.finish(held, succeeded=False, detail="too late")
+        assert (await ended(second, action)).phase is ActionPhase.SUCCEEDED
+        assert len(second.platform.machine.started) == started + 1
+
+
 async def test_one_slot_that_gave_up_does_not_make_the_others_fail_fast(tmp_path: Path) -> None:
     async with rig(tmp_path, heal=HealPolicy(tries=1)) as one:
         await up(one)

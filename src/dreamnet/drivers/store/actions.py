@@ -66,6 +66,11 @@ _CLAIM = (
     )
     .returning(table)
 )
+_RELEASE = (
+    update(table)
+    .where(table.c.phase == ActionPhase.CLAIMED, table.c.lease_owner == bindparam("owner"))
+    .values(lease_until=bindparam("now"), fence=table.c.fence + 1)
+)
 _DECIDE = (
     update(table)
     .where(table.c.id == bindparam("action"), table.c.phase == ActionPhase.PROPOSED)
@@ -166,6 +171,14 @@ class ActionsDrawer:
         values = {"numbers": numbers, "owner": owner, "until": now + lease}
         claimed = self._connection.execute(_CLAIM, values).all()
         return [_action(row) for row in sorted(claimed, key=lambda row: row.number)]
+
+    def release(self, owner: str, now: datetime) -> int:
+        """End the leases of an owner that is dead: they can be claimed at once; returns how many.
+
+        The fence grows, so should the owner be alive all the same, its outcomes are void.
+        """
+        self._active = None
+        return self._connection.execute(_RELEASE, {"owner": owner, "now": now}).rowcount
 
     def decide(self, action: ActionId, phase: ActionPhase, detail: str, now: datetime) -> bool:
         """Move a proposed action to permitted or rejected; false when it was decided before."""

@@ -161,6 +161,10 @@ class Actions(Protocol):
         """Lease every permitted (or expired claimed) action of a performer; the fence grows."""
         ...
 
+    def release(self, owner: str, now: datetime) -> int:
+        """End the leases of an owner that is dead; returns how many. The fence grows."""
+        ...
+
     def decide(self, action: ActionId, phase: ActionPhase, detail: str, now: datetime) -> bool:
         """Move a proposed action to permitted or rejected; false when it was decided before."""
         ...
