@@ -55,7 +55,7 @@ dependencies: setup ## declared dependencies against imported ones
 
 pytest: setup ## the tests, with coverage by branch: make pytest ARGS="-k reef"
 	$(RUN)/coverage erase
-	$(RUN)/coverage run -m pytest --session-timeout=840 --durations=12 $(ARGS)
+	$(RUN)/coverage run -m pytest --session-timeout=1200 --durations=12 $(ARGS)
 	@$(RUN)/coverage report | tail -n 1
 
 domain: setup ## the domain is covered whole, by branch (uses the last `make pytest`)
