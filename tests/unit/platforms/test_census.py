@@ -92,7 +92,7 @@ async def test_one_who_gives_up_spoils_nothing_for_the_others() -> None:
     assert all(look.sessions for look in looks)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="environments are read from /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason="platform: environments are read from /proc")
 async def test_marks_are_found_whole() -> None:
     with (
         sleeper(**{MARK: "shop-1-abc"}) as mine,
